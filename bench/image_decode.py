@@ -1,0 +1,148 @@
+"""How fast photos are read: `smar.data.images` against plain Pillow, on drawn and on real photos.
+
+    python bench/image_decode.py [--folder shop/images] [--count 200] [--size 224]
+
+Of Pillow: `convert` and `resize`, and `thumbnail`, which reads a JPEG at a reduced scale as ours does.
+Neither turns a photo upright, lays it over white, pads it to a square or names a broken one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import PIL
+from PIL import Image, features
+
+from smar.data.images import ImageFault, read_image, read_images
+from smar.files import write_text
+
+REPEATS = 5
+OUT = Path(__file__).parent / "results" / "image_decode.json"
+
+
+def draw(folder: Path, count: int, width: int, height: int, suffix: str) -> list[Path]:
+    """Write `count` smooth pictures with some grain, as cameras make them."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    bands = 4 if suffix == "png" else 3
+    paths = []
+    for number in range(count):
+        coarse = rng.integers(0, 256, (height // 16, width // 16, bands), dtype=np.uint8)
+        smooth = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+        grain = rng.integers(-6, 7, (height, width, 1))
+        pixels = np.clip(np.asarray(smooth, dtype=np.int16) + grain, 0, 255).astype(np.uint8)
+        paths.append(folder / f"{number}.{suffix}")
+        Image.fromarray(pixels).save(paths[-1], quality=88)
+    return paths
+
+
+def pillow_resize(paths: Sequence[Path], size: int) -> None:
+    """Decode whole, then resize."""
+    for path in paths:
+        with Image.open(path) as image:
+            np.array(image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC))
+
+
+def pillow_thumbnail(paths: Sequence[Path], size: int) -> None:
+    """Decode at the scale wanted, where the format can."""
+    for path in paths:
+        with Image.open(path) as image:
+            image.thumbnail((size, size), Image.Resampling.BICUBIC)
+            np.array(image.convert("RGB"))
+
+
+def ours(paths: Sequence[Path], size: int) -> None:
+    """One photo after the other."""
+    for path in paths:
+        read_image(path, size)
+
+
+def ours_in_threads(paths: Sequence[Path], size: int) -> None:
+    """As many at a time as there are cores."""
+    for found in read_images(paths, size, workers=os.cpu_count() or 1):
+        if isinstance(found, ImageFault):
+            raise SystemExit(found.message)
+
+
+WAYS: tuple[Callable[[Sequence[Path], int], None], ...] = (
+    pillow_resize,
+    pillow_thumbnail,
+    ours,
+    ours_in_threads,
+)
+
+
+def rates(paths: Sequence[Path], size: int) -> dict[str, float]:
+    """Photos a second by each way: the median of several rounds, the ways taking turns."""
+    seconds: dict[str, list[float]] = {way.__name__: [] for way in WAYS}
+    for _ in range(REPEATS):
+        for way in WAYS:
+            began = time.perf_counter()
+            way(paths, size)
+            seconds[way.__name__].append(time.perf_counter() - began)
+    return {name: round(len(paths) / statistics.median(each), 1) for name, each in seconds.items()}
+
+
+def machine() -> dict[str, object]:
+    """What the rates were measured on."""
+    info = Path("/proc/cpuinfo")
+    names = [
+        line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+    ]
+    return {
+        "processor": names[0] if names else platform.processor(),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "pillow": PIL.__version__,
+        "libjpeg-turbo": features.version_feature("libjpeg_turbo"),
+        "numpy": np.__version__,
+    }
+
+
+def main() -> None:
+    """Measure each kind of photo, print and write the rates."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--folder", type=Path, help="a folder of real photos to measure as well")
+    options.add_argument(
+        "--count", type=int, default=200, help="photos a round (a tenth of it for the large kinds)"
+    )
+    options.add_argument("--size", type=int, default=224, help="side of the square read")
+    options.add_argument("--out", type=Path, default=OUT)
+    given = options.parse_args()
+    found: dict[str, dict[str, float]] = {}
+    described = machine()
+    with tempfile.TemporaryDirectory() as scratch:
+        kinds = {
+            "jpeg 256 x 192": draw(Path(scratch) / "small", given.count, 256, 192, "jpg"),
+            "jpeg 2400 x 1800": draw(Path(scratch) / "large", max(1, given.count // 10), 2400, 1800, "jpg"),
+            "png 1000 x 750, transparent": draw(
+                Path(scratch) / "png", max(1, given.count // 10), 1000, 750, "png"
+            ),
+        }
+        if given.folder:
+            photos = sorted(
+                path for path in given.folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg")
+            )
+            kinds["real jpeg"] = photos[:: max(1, len(photos) // given.count)][: given.count]
+        for kind, paths in kinds.items():
+            found[kind] = rates(paths, given.size)
+            print(kind, found[kind])
+    result = {"unit": "photos a second", "size": given.size, "machine": described, "rates": found}
+    write_text(given.out, json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Progress bars on standard error, for anything that takes longer than two seconds. Knows nothing of what progresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+Step = TypeVar("Step")
+
+console = Console(stderr=True)
+
+
+class ProgressBar:
+    """One bar: `advance` moves it, `note` sets the words at its right."""
+
+    def __init__(self, progress: Progress, task: int) -> None:
+        self._progress = progress
+        self._task = task
+
+    def advance(self, steps: int = 1) -> None:
+        """Move the bar by `steps`."""
+        self._progress.advance(self._task, steps)  # type: ignore[arg-type]
+
+    def note(self, text: str) -> None:
+        """Show `text` at the right of the bar."""
+        self._progress.update(self._task, note=text)  # type: ignore[arg-type]
+
+
+@contextmanager
+def progress_bar(title: str, total: int | None, done: int = 0) -> Iterator[ProgressBar]:
+    """Show a bar named `title` while the block runs; `done` of `total` steps are over already."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield ProgressBar(progress, progress.add_task(title, total=total, completed=done, note=""))
+
+
+def track(steps: Iterable[Step], title: str, total: int | None = None) -> Iterator[Step]:
+    """Iterate over `steps` with a bar named `title`."""
+    if total is None and isinstance(steps, Sized):
+        total = len(steps)
+    with progress_bar(title, total) as bar:
+        for step in steps:
+            yield step
+            bar.advance()

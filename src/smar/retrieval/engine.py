@@ -1,0 +1,282 @@
+"""Search over a catalogue: a query's vector meets the items' text or multimodal vectors, as the gate decides.
+
+Knows the model as something that embeds; nothing of training, of measures or of how an index works.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol, get_args
+
+import numpy as np
+import polars as pl
+
+from smar.data.catalog import Catalog
+from smar.data.clicks import normalise_query
+from smar.errors import DataError, MismatchError, QueryError
+from smar.retrieval.filters import FilterValue, compile_filter
+from smar.retrieval.generations import Generation, current, publish
+from smar.retrieval.index import IndexConfig, Neighbours, Rows
+from smar.retrieval.indexes import ItemIndexes
+from smar.retrieval.results import Hit, SearchResult, VectorChoice
+from smar.retrieval.vectors import Flags, ItemEmbedder, ItemVectors, Vectors
+
+ImageMode = Literal["auto", "always", "never", "soft"]
+"""Which item vectors a query meets: `auto` multimodal where the gate reaches the model's threshold and text
+elsewhere, `always` multimodal, `never` text, `soft` both, weighted by the gate."""
+
+_QUERIES_AT_ONCE = 256
+_FORMAT = 1
+
+
+class QueryVectors(Protocol):
+    """What a model returns for queries, one row each."""
+
+    @property
+    def vectors(self) -> Vectors:
+        """Float32 [query, dim], unit length."""
+
+    @property
+    def gate(self) -> Vectors:
+        """How much an image is expected to help, float32 [query], between 0 and 1."""
+
+
+class Encoder(Protocol):
+    """What a search needs of a model; `smar.model.SMAR` is one."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the model's weights and settings."""
+
+    @property
+    def gate_threshold(self) -> float:
+        """The gate from which `auto` searches multimodal vectors."""
+
+    def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
+        """Embed normalised queries, in their order."""
+
+
+class IndexingModel(Encoder, ItemEmbedder, Protocol):
+    """A model that embeds queries and items."""
+
+
+class _Found(NamedTuple):
+    """The hits of one query, before they become items."""
+
+    scores: Vectors
+    rows: Rows
+    vectors: VectorChoice
+    gate: float
+
+
+class SearchEngine:
+    """A model, the indexes it filled and their catalogue; refuses parts that do not belong together.
+
+    Laws: hits are ordered by score, ties by item id; a filter never returns what it excludes, and there
+    are fewer than `k` hits only if no more items exist or pass; a query gets the same answer alone and in
+    a batch, as far as the model gives it the same vector. How an HNSW index bends this, `FaissIndex` says.
+    """
+
+    def __init__(
+        self, model: Encoder, indexes: ItemIndexes, catalog: Catalog, image: ImageMode = "auto"
+    ) -> None:
+        _check_together(model, indexes.vectors, catalog)
+        self.model = model
+        self.indexes = indexes
+        self.catalog = catalog
+        self.image = image
+
+    @classmethod
+    def build(cls, model: IndexingModel, catalog: Catalog, config: IndexConfig | None = None) -> SearchEngine:
+        """Embed and index `catalog` in memory; nothing is written."""
+        vectors = ItemVectors.build(model, catalog)
+        return cls(model, ItemIndexes.build(vectors, config or IndexConfig()), catalog)
+
+    @classmethod
+    def open(cls, run: Path | str, model: Encoder) -> SearchEngine:
+        """Open the current generation of the index in `run`; of the shop, only the images are not in it.
+
+        Raises:
+            DataError: there is no index, or a file of it is missing or damaged.
+            MismatchError: `model` is not the one that filled the index.
+        """
+        generation = current(Path(run) / "index")
+        while True:
+            try:
+                return cls(model, *_read_generation(generation))
+            except DataError:
+                # A prune may have removed it since the pointer was read; then there is a newer one.
+                newest = current(Path(run) / "index")
+                if newest == generation:
+                    raise
+                generation = newest
+
+    @staticmethod
+    def write_generation(
+        run: Path | str, model: IndexingModel, catalog: Catalog, config: IndexConfig | None = None
+    ) -> Generation:
+        """Embed and index `catalog`, and publish it as the new generation of the index in `run`.
+
+        The generation holds all a search needs but the model: vectors, indexes and the catalogue's table.
+        """
+        engine = SearchEngine.build(model, catalog, config)
+        return publish(Path(run) / "index", engine._write)
+
+    @property
+    def name(self) -> str:
+        """What to call this engine in a table of results."""
+        return "smar" if self.image == "auto" else f"smar ({self.image})"
+
+    def __len__(self) -> int:
+        return len(self.catalog)
+
+    def __repr__(self) -> str:
+        return f"SearchEngine({len(self):,} items, {self.indexes.config.kind} index, image {self.image!r})"
+
+    def with_image_mode(self, image: ImageMode) -> SearchEngine:
+        """This engine with another default for `image`, sharing everything."""
+        view = copy.copy(self)
+        view.image = _known_mode(image)
+        return view
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        filters: Mapping[str, FilterValue] | None = None,
+        image: ImageMode | None = None,
+    ) -> SearchResult:
+        """Find the `k` best items for a query.
+
+        Args:
+            query: what the shopper typed; normalised as the queries of training are.
+            k: how many hits, at least 1; there are fewer only if no more items exist or pass the filters.
+            filters: which items may be returned; `compile_filter` says what they look like.
+            image: which item vectors to use; None is the engine's own default, `auto` unless set otherwise.
+
+        Raises:
+            QueryError: the query is empty, `k` is below 1, or a filter is not understood.
+        """
+        return self.search_many([query], k, filters, image)[0]
+
+    def search_many(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        filters: Mapping[str, FilterValue] | None = None,
+        image: ImageMode | None = None,
+    ) -> list[SearchResult]:
+        """Find the `k` best items for each of several queries at once; see `search`."""
+        return [
+            SearchResult(query, self._hits(found), found.vectors, found.gate)
+            for query, found in zip(queries, self._find(queries, k, filters, image), strict=True)
+        ]
+
+    def rank(self, queries: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
+        """The `k` best items of each query as (item id, score), best first: what an evaluation asks for."""
+        ids = self.catalog.item_ids
+        return [
+            [(ids[row], score) for row, score in zip(found.rows.tolist(), found.scores.tolist(), strict=True)]
+            for found in self._find(queries, k)
+        ]
+
+    def _hits(self, found: _Found) -> tuple[Hit, ...]:
+        pairs = zip(found.rows.tolist(), found.scores.tolist(), strict=True)
+        return tuple(
+            Hit(rank, score, self.catalog.item(row)) for rank, (row, score) in enumerate(pairs, start=1)
+        )
+
+    def _find(
+        self,
+        queries: Sequence[str],
+        k: int,
+        filters: Mapping[str, FilterValue] | None = None,
+        image: ImageMode | None = None,
+    ) -> Iterator[_Found]:
+        mode = self.image if image is None else _known_mode(image)
+        if k < 1:
+            raise QueryError(f"k = {k}: a search asks for at least one hit")
+        texts = [normalise_query(query) for query in queries]
+        for position, text in enumerate(texts):
+            if not text:
+                raise QueryError(f"query {queries[position]!r} (number {position + 1}) is empty; type a word")
+        allowed = compile_filter(filters, self.catalog) if filters else None
+        for start in range(0, len(texts), _QUERIES_AT_ONCE):
+            embedded = self.model.embed_queries(texts[start : start + _QUERIES_AT_ONCE])
+            neighbours, choices = self._meet(embedded, k, allowed, mode)
+            for scores, rows, choice, gate in zip(*neighbours, choices, embedded.gate, strict=True):
+                yield _Found(scores, rows, choice, float(gate))
+
+    def _meet(
+        self, embedded: QueryVectors, k: int, allowed: Flags | None, mode: ImageMode
+    ) -> tuple[Neighbours, list[VectorChoice]]:
+        queries, gate = embedded.vectors, embedded.gate
+        if mode == "soft":
+            return self.indexes.soft(queries, gate, k, allowed), ["soft"] * len(queries)
+        if mode == "auto":
+            with_image = gate >= self.model.gate_threshold
+        else:
+            with_image = np.full(len(queries), mode == "always")
+        passing = len(self) if allowed is None else int(np.count_nonzero(allowed))
+        shape = (len(queries), min(k, passing))
+        best = Neighbours(np.empty(shape, np.float32), np.empty(shape, np.int64))
+        for index, chosen in ((self.indexes.multimodal, with_image), (self.indexes.text, ~with_image)):
+            if chosen.any():
+                best.scores[chosen], best.rows[chosen] = index.search(queries[chosen], k, allowed)
+        return best, ["multimodal" if image else "text" for image in with_image]
+
+    def _write(self, folder: Path) -> None:
+        self.indexes.save(folder)
+        self.catalog.table.write_parquet(folder / "items.parquet")
+        vectors = self.indexes.vectors
+        manifest = {
+            "format": _FORMAT,
+            "model": vectors.model_fingerprint,
+            "catalog": vectors.catalog_fingerprint,
+            "items": len(vectors),
+            "items_with_image": int(vectors.has_image.sum()),
+            "dim": vectors.dim,
+            "config": self.indexes.config.model_dump(mode="json"),
+            # Relative, so that a run and its shop can be moved or mounted elsewhere together.
+            "shop": Path(os.path.relpath(self.catalog.folder.resolve(), folder.resolve())).as_posix(),
+        }
+        (folder / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+
+
+def _read_generation(generation: Generation) -> tuple[ItemIndexes, Catalog]:
+    generation.check()
+    path = generation.path / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if manifest["format"] != _FORMAT:
+            raise DataError(
+                f"{path}: has format {manifest['format']}, this version reads {_FORMAT}; index again"
+            )
+        table = pl.read_parquet(generation.path / "items.parquet")
+        catalog = Catalog(table, (generation.path / manifest["shop"]).resolve())
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{generation.path}: cannot be read ({error}); index the shop again") from error
+    return ItemIndexes.load(generation.path), catalog
+
+
+def _check_together(model: Encoder, vectors: ItemVectors, catalog: Catalog) -> None:
+    if vectors.model_fingerprint != model.fingerprint:
+        raise MismatchError(
+            f"the index was filled by model {vectors.model_fingerprint}, this is model "
+            f"{model.fingerprint}; index the shop again with this model"
+        )
+    if vectors.catalog_fingerprint != catalog.fingerprint or vectors.item_ids != catalog.item_ids:
+        raise MismatchError(
+            f"the index is of catalogue {vectors.catalog_fingerprint} of {len(vectors):,} items, not "
+            f"{catalog.fingerprint} of {len(catalog):,}; index this catalogue again"
+        )
+
+
+def _known_mode(image: ImageMode) -> ImageMode:
+    if image not in get_args(ImageMode):
+        raise QueryError(f"image = {image!r}: is no image mode; choose {', '.join(get_args(ImageMode))}")
+    return image
