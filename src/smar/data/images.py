@@ -103,22 +103,20 @@ def inspect_image(path: Path, limits: ImageLimits | None = None) -> list[ImageFa
 
 
 def read_image(path: Path, size: int, limits: ImageLimits | None = None) -> Pixels:
-    """The photo upright in RGB, scaled to fit a white square of `size` and centred in it.
+    """The photo upright in RGB, stretched to a square of `size`.
 
-    The first frame of an animation is taken, transparency is laid over white, colour profiles are ignored.
+    Stretched rather than padded: no pixels are spent on a border, and none of it counts as a colour of the
+    product. The first frame of an animation is taken, transparency is laid over white, colour profiles are
+    ignored.
 
     Raises:
         ImageUnreadable: the file is missing, too large, truncated or no picture; `fault` says which.
     """
     image = _decode(path, size, limits or ImageLimits())
-    square = np.full((size, size, 3), 255, dtype=np.uint8)
     with _malformed_as_fault(path):
         upright = _upright_rgb(image)
-        width, height = _fitted(upright.size, size)
-        scaled = upright.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP)
-        left, top = (size - width) // 2, (size - height) // 2
-        square[top : top + height, left : left + width] = np.asarray(scaled)
-    return square
+        square = upright.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP)
+    return np.array(square)
 
 
 def read_images(
@@ -165,8 +163,7 @@ def _decode(path: Path, size: int, limits: ImageLimits) -> ImageFile.ImageFile:
         width, height = image.size
         if width * height > limits.max_pixels:
             raise _fatal("bomb", path, f"states {width} x {height} pixels, above {limits.max_pixels:,}")
-        fitted_width, fitted_height = _fitted(image.size, size)
-        image.draft(None, (_DRAFT_GAP * fitted_width, _DRAFT_GAP * fitted_height))
+        image.draft(None, (_DRAFT_GAP * size, _DRAFT_GAP * size))
         image.load()
     return image
 
@@ -276,10 +273,3 @@ def _upright_rgb(image: ImageFile.ImageFile) -> Image.Image:
     elif coloured.mode != "RGB":
         coloured = coloured.convert("RGB")
     return coloured.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else coloured
-
-
-def _fitted(shape: tuple[int, int], size: int) -> tuple[int, int]:
-    """Width and height of a picture of `shape` scaled so that its longer side is `size`."""
-    width, height = shape
-    longer = max(width, height)
-    return max(1, round(width * size / longer)), max(1, round(height * size / longer))

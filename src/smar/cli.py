@@ -1,0 +1,346 @@
+"""The command line: short commands over the public API. Knows paths and tables; decides nothing itself.
+
+Imports of what loads torch, faiss or polars stand inside the commands, so that `smar --help` and a mistyped
+option answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.measure import Measurement
+from rich.table import Table
+
+from smar.errors import ConfigError, QueryError, SmarError
+
+if TYPE_CHECKING:
+    from smar.experiment.train import RunSummary
+    from smar.retrieval.filters import FilterValue
+    from smar.retrieval.results import SearchResult
+
+_WIDEST = 500
+_RANGE = re.compile(r"(?P<min>-?[0-9.]*[0-9])?\.\.(?P<max>-?[0-9.]*[0-9])?")
+_TITLE_WIDTH = 60
+_IMAGE_HELP = "Item vectors to search: auto (the gate decides), always, never (text only) or soft (both)."
+_RUN_HELP = "The folder of a run, also with an image mode as in runs/mart:never; a TREC run file; or bm25."
+
+app = typer.Typer(
+    name="smar",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ShopFolder = Annotated[Path, typer.Argument(metavar="SHOP", help="The folder of a shop.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="Where states of frozen encoders are kept (default: $SMAR_CACHE or ~/.cache/smar).",
+    ),
+]
+Split = Annotated[str, typer.Option("--split", help="Which judged queries of the shop.")]
+Queries = Annotated[
+    Path | None, typer.Option("--queries", metavar="FILE", help="Judged queries, instead of a split.")
+]
+Grades = Annotated[
+    Path | None, typer.Option("--qrels", metavar="FILE", help="The judgements of these queries.")
+]
+Measures = Annotated[str, typer.Option("--measures", metavar="NAMES", help="Measures, with commas between.")]
+
+
+def main() -> None:
+    """Run a command; what a user can put right is one line on standard error and exit code 2."""
+    try:
+        app(prog_name="smar")
+    except SmarError as error:
+        _fail(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror}; check the path, its permissions and the free space")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import smar
+
+        typer.echo(f"smar {smar.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Text queries meet text-and-image products: train, index, search and judge SMAR."""
+
+
+@app.command("make-shop")
+def make_shop(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it; must not exist yet.")],
+    items: Annotated[int, typer.Option("--items", help="How many items.")] = 10_000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 0,
+) -> None:
+    """Make up a shop.
+
+    Pictures are drawn, titles composed, shoppers simulated; the judgements are exact.
+    """
+    from smar.market.config import MarketConfig
+    from smar.market.shop import make_shop as make
+
+    make(folder, MarketConfig.check({"items": items, "seed": seed}, where="make-shop"))
+    typer.echo(f"{folder}: {items:,} items; {folder / 'README.md'} says what is in it")
+
+
+@app.command()
+def check(
+    shop: ShopFolder,
+    images: Annotated[bool, typer.Option(help="Decode every photo, or only see that it is there.")] = True,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="How many faults to list one by one.")] = 20,
+) -> None:
+    """Report every fault of a shop.
+
+    Each with file, row and field. The exit code is 2 if there is any beyond notes.
+    """
+    from smar.data.check import check_shop, format_check
+
+    found = check_shop(shop, images=images)
+    _show(format_check(found, limit))
+    if not found.ok:
+        raise typer.Exit(2)
+
+
+@app.command()
+def train(
+    shop: ShopFolder,
+    config: Annotated[Path, typer.Option("--config", metavar="FILE", help="The settings, in TOML.")],
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run's folder; must not exist yet.")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; repeatable.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped.")] = False,
+    cache: Cache = None,
+) -> None:
+    """Learn a model from a shop's click log."""
+    from smar.data.shop import Shop
+    from smar.experiment.config import ExperimentConfig
+    from smar.experiment.train import train as train_run
+
+    settings = ExperimentConfig.load(config, changes or ())
+    _tell(out, train_run(Shop.open(shop), settings, out, cache, resume=resume))
+    typer.echo(f"next: smar index {shop} {out}")
+
+
+@app.command()
+def index(shop: ShopFolder, run: RunFolder, cache: Cache = None) -> None:
+    """Embed a shop's items and publish their index."""
+    from smar.data.shop import Shop
+    from smar.experiment.runs import open_run
+
+    opened = open_run(run)
+    generation = opened.index(Shop.open(shop), cache)
+    typer.echo(
+        f"{generation.path}: published, {opened.config.index.kind} index; next: smar search {run} QUERY"
+    )
+
+
+@app.command()
+def search(
+    run: RunFolder,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="What a shopper types.")],
+    k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter", metavar="NAME=VALUE", help="Only such items: brand=Acme, price=10..40; repeatable."
+        ),
+    ] = None,
+    image: Annotated[str, typer.Option("--image", metavar="MODE", help=_IMAGE_HELP)] = "auto",
+) -> None:
+    """Find items for a query in an indexed run.
+
+    Also says which item vectors were searched, and the gate's value.
+    """
+    from smar.experiment.judging import image_mode
+    from smar.experiment.runs import open_run
+
+    mode, wanted = image_mode(image), _filters(filters or ())
+    engine = open_run(run).engine()
+    result = engine.search(query, k, wanted, mode)
+    typer.echo(
+        f"{result.query!r}: {result.vectors} vectors, gate {result.gate:.2f} "
+        f"(multimodal from {engine.model.gate_threshold:.2f})"
+    )
+    _show(_hits(result))
+
+
+@app.command()
+def evaluate(
+    shop: ShopFolder,
+    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help=_RUN_HELP)] = None,
+    split: Split = "dev",
+    queries: Queries = None,
+    qrels: Grades = None,
+    measures: Measures = "R@50,P@50,F1@50,nDCG@10",
+    json_out: Annotated[
+        Path | None, typer.Option("--json", metavar="OUT", help="Also write everything as JSON.")
+    ] = None,
+    image: Annotated[
+        list[str] | None, typer.Option("--image", metavar="MODE", help=_IMAGE_HELP + " Repeatable.")
+    ] = None,
+    bm25: Annotated[bool, typer.Option("--bm25", help="Also judge BM25, a search by words.")] = False,
+    trec: Annotated[
+        list[Path] | None,
+        typer.Option("--trec", metavar="FILE", help="Also judge a TREC run file."),
+    ] = None,
+    run_file: Annotated[
+        Path | None,
+        typer.Option("--run-file", metavar="OUT", help="Write the one run judged, as TREC does."),
+    ] = None,
+) -> None:
+    """Judge runs on queries with known answers.
+
+    One is shown in full, with intervals; several side by side, overall and by department.
+    """
+    from smar.data.shop import Shop
+    from smar.evaluation.report import reports_json, reports_table
+    from smar.experiment.judging import WORD_SEARCH, JudgedQueries, contenders, image_mode, judge
+    from smar.files import write_text
+
+    named = [*(runs or ()), *([WORD_SEARCH] if bm25 else ()), *(str(path) for path in trec or ())]
+    chosen = contenders(named, [image_mode(mode) for mode in image or ()])
+    if run_file is not None and len(chosen) != 1:
+        raise ConfigError(f"--run-file {run_file}: holds one run, not {len(chosen)}; judge one at a time")
+    opened, names = Shop.open(shop), measures.split(",")
+    judged = judge(chosen, opened, JudgedQueries.read(opened, split, queries, qrels), names)
+    reports = [one.report for one in judged]
+    _show(reports[0].table() if len(reports) == 1 else reports_table(reports, names))
+    if json_out is not None:
+        write_text(json_out, json.dumps(reports_json(reports), indent=2) + "\n")
+    if run_file is not None:
+        judged[0].run.write(run_file, tag=judged[0].run.name.replace(" ", "-"))
+
+
+@app.command()
+def compare(
+    shop: ShopFolder,
+    a: Annotated[str, typer.Argument(metavar="RUN_A", help=_RUN_HELP)],
+    b: Annotated[str, typer.Argument(metavar="RUN_B", help="What to compare with it.")],
+    split: Split = "dev",
+    queries: Queries = None,
+    qrels: Grades = None,
+    measures: Measures = "R@50,nDCG@10",
+) -> None:
+    """Say how far RUN_B lies above RUN_A.
+
+    With a 95 % interval and p, overall and by department.
+    """
+    from smar.data.shop import Shop
+    from smar.evaluation.compare import compare as compare_reports
+    from smar.experiment.judging import JudgedQueries, contenders, judge
+
+    chosen = contenders([a, b])
+    if len(chosen) != 2:
+        raise ConfigError(f"{a}: is compared with itself; name two different runs")
+    opened, names = Shop.open(shop), measures.split(",")
+    judged = judge(chosen, opened, JudgedQueries.read(opened, split, queries, qrels), names)
+    for name in names:
+        _show(compare_reports(judged[0].report, judged[1].report, name).table())
+
+
+@app.command()
+def config() -> None:
+    """Print every setting as Markdown.
+
+    With its default and what it does: docs/configuration.md is this.
+    """
+    from smar.experiment.describe import configuration_page
+
+    typer.echo(configuration_page(), nl=False)
+
+
+def _tell(out: Path, summary: RunSummary) -> None:
+    typer.echo(
+        f"{out}: learnt from {summary.pairs:,} pairs, {summary.held_out_pairs:,} held out; "
+        f"{summary.items:,} items, {summary.items_with_image:,} with a photo"
+    )
+    for what, counts in (("clicks", summary.left_out), ("photos", summary.photos_left_out)):
+        if counts:
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
+            typer.echo(f"{what} left out: {reasons}")
+    for stage in summary.stages:
+        best = "" if stage.best is None else f", best validation {stage.best:.4f}"
+        typer.echo(f"{stage.stage}: {stage.steps:,} steps, {stage.seconds:.0f} s{best}")
+
+
+def _filters(texts: Sequence[str]) -> dict[str, FilterValue]:
+    """Read `brand=Acme`, `in_stock=true`, `price=10..40`; of a name given twice, either value passes."""
+    found: dict[str, FilterValue] = {}
+    values: dict[str, list[str | bool | int | float]] = {}
+    for text in texts:
+        name, equals, raw = text.partition("=")
+        bounds = _RANGE.fullmatch(raw)
+        if not equals or not name or not raw:
+            raise QueryError(f"--filter {text}: expected NAME=VALUE, for example brand=Acme or price=10..40")
+        if name in found and (bounds or name not in values):
+            raise QueryError(f"--filter {text}: {name} has a filter already; give one range, or only values")
+        if bounds:
+            found[name] = {end: float(word) for end, word in bounds.groupdict().items() if word}
+        else:
+            found[name] = values.setdefault(name, [])
+            values[name].append(_value(raw))
+    return found
+
+
+def _value(raw: str) -> str | bool | int | float:
+    """A number, true, false or a text in double quotes, as JSON has them; any other words are a text."""
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return raw
+    return value if isinstance(value, str | bool | int | float) else raw
+
+
+def _hits(result: SearchResult) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("rank", "score"):
+        table.add_column(heading, justify="right")
+    table.add_column("title", max_width=_TITLE_WIDTH, no_wrap=True)
+    table.add_column("brand")
+    table.add_column("price", justify="right")
+    table.add_column("department")
+    for hit in result:
+        item = hit.item
+        price = "" if item.price is None else f"{item.price:,.2f}"
+        words = (escape(text or "") for text in (item.title, item.brand, price, item.department))
+        table.add_row(str(hit.rank), f"{hit.score:.3f}", *words)
+    return table
+
+
+def _show(what: RenderableType) -> None:
+    """Print a table as wide as it needs to be: a cut number is worse than a long line."""
+    console = Console()
+    unbounded = console.options.update(width=_WIDEST)
+    console.width = max(console.width, Measurement.get(console, unbounded, what).maximum)
+    console.print(what)
+
+
+def _fail(message: str) -> None:
+    typer.echo("error: " + " ".join(message.split()), err=True)
+    sys.exit(2)

@@ -1,0 +1,32 @@
+"""The settings of a whole run, one section a floor. Knows the sections, not what is in them."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from smar.config import Config
+from smar.data.clicks import ClickConfig
+from smar.experiment.validation import ValidationConfig
+from smar.model.smar import ModelConfig
+from smar.retrieval.index import IndexConfig
+from smar.training.adapt import AdaptationConfig
+from smar.training.pretrain import PretrainingConfig
+
+
+class ExperimentConfig(Config):
+    """One TOML file: everything that decides a run, beside the shop itself."""
+
+    clicks: ClickConfig = ClickConfig()
+    """Which clicks are learnt from, and which are held out."""
+    model: ModelConfig = ModelConfig()
+    """What the network is made of."""
+    pretraining: PretrainingConfig = PretrainingConfig()
+    """Stage one."""
+    adaptation: AdaptationConfig = AdaptationConfig()
+    """Stage two; left out where the model has no gate."""
+    validation: ValidationConfig = ValidationConfig()
+    """How held-out clicks judge a model during training."""
+    index: IndexConfig = IndexConfig()
+    """How items are indexed."""
+    threads: int | None = Field(default=None, ge=1)
+    """Processor threads for torch; unset, as many as there are cores."""

@@ -1,0 +1,173 @@
+"""Judges what the command line names: a run, with an image mode or without, BM25, or a file of rankings.
+
+Knows how these are opened; nothing of measures, nor of how anything is searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self, get_args
+
+from smar.data.judgments import Qrels, read_queries
+from smar.data.records import Query
+from smar.data.shop import Shop
+from smar.errors import ConfigError, DataError, MismatchError
+from smar.evaluation.evaluate import Retriever, evaluate_run, retrieve
+from smar.evaluation.measures import depth_of, parse_measures
+from smar.evaluation.report import Report
+from smar.evaluation.run import Run
+from smar.experiment.runs import open_run
+from smar.retrieval.engine import ImageMode, SearchEngine
+from smar.retrieval.lexical import BM25
+
+WORD_SEARCH = "bm25"
+IMAGE_MODES: tuple[ImageMode, ...] = get_args(ImageMode)
+
+
+@dataclass(frozen=True)
+class JudgedQueries:
+    """Queries and what is known of their answers."""
+
+    queries: Sequence[Query]
+    qrels: Qrels
+
+    @classmethod
+    def read(cls, shop: Shop, split: str, queries: Path | None = None, qrels: Path | None = None) -> Self:
+        """Read a split of `shop`, or two files that lie anywhere.
+
+        Raises:
+            ConfigError: one of the two files is given without the other.
+            DataError: the shop has no such split, or a file cannot be read.
+        """
+        if (queries is None) != (qrels is None):
+            raise ConfigError("queries, qrels: one is given without the other; give both files, or a split")
+        if queries is None or qrels is None:
+            return cls(shop.queries(split), shop.qrels(split))
+        for path in (queries, qrels):
+            if not path.is_file():
+                raise DataError(f"{path}: is no file; give judged queries and their qrels")
+        return cls(read_queries(queries), Qrels.read(qrels))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a contender ranked, and what that is worth."""
+
+    run: Run
+    report: Report
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A retriever under the name that tables show."""
+
+    name: str
+    retriever: Retriever
+
+    def rank(self, queries: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
+        return self.retriever.rank(queries, k)
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One thing to judge: `source` is the folder of a run, a file of rankings, or `bm25`."""
+
+    source: str
+    image: ImageMode | None = None
+    name: str = ""
+    """What tables call it."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it was ranked before, by whatever program."""
+        return Path(self.source).is_file()
+
+    @property
+    def is_words(self) -> bool:
+        """Whether it is BM25, unless something of that name lies here."""
+        return self.source == WORD_SEARCH and not Path(self.source).exists()
+
+    def called(self, source: str) -> str:
+        """Its name, if `source` is how to call the source."""
+        if self.is_words:
+            return "BM25"
+        return source if self.image is None else f"{source}:{self.image}"
+
+
+def image_mode(word: str) -> ImageMode:
+    """The image mode of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for known in IMAGE_MODES:
+        if word == known:
+            return known
+    raise ConfigError(f"image = {word!r}: is no image mode; choose {', '.join(IMAGE_MODES)}")
+
+
+def contenders(named: Sequence[str], images: Sequence[ImageMode] = ()) -> list[Contender]:
+    """Understand `RUN`, `RUN:never`, a TREC run file or `bm25`; a run named without a mode gets all `images`.
+
+    Each is called by the last part of its path, with its mode, or by its whole path where two would be called
+    alike. What is named twice is taken once.
+
+    Raises:
+        ConfigError: nothing is named.
+    """
+    if not named:
+        raise ConfigError("nothing to judge; name a run's folder, a TREC run file, or bm25")
+    found = list(dict.fromkeys(_parse(text, mode) for text in named for mode in images or (None,)))
+    short = [one.called(Path(one.source).name) for one in found]
+    return [
+        replace(one, name=one.called(one.source) if short.count(name) > 1 else name)
+        for one, name in zip(found, short, strict=True)
+    ]
+
+
+def judge(
+    chosen: Sequence[Contender], shop: Shop, judged: JudgedQueries, measures: Sequence[str]
+) -> list[Judged]:
+    """Ask every contender the judged queries, and measure the answers.
+
+    Raises:
+        DataError: a run has no index, or a file cannot be read.
+        MismatchError: an index is not of this shop as it is now.
+        ConfigError: a measure is unknown.
+    """
+    depth = depth_of(parse_measures(measures))
+    engines: dict[str, SearchEngine] = {}
+    results = []
+    for one in chosen:
+        if one.is_file:
+            run = Run.read(one.source, name=one.name)
+        else:
+            run = retrieve(_Asked(one.name, _retriever(one, shop, engines)), judged.queries, depth)
+        results.append(Judged(run, evaluate_run(run, judged.queries, judged.qrels, measures)))
+    return results
+
+
+def _parse(text: str, image: ImageMode | None) -> Contender:
+    source, _, mode = text.rpartition(":")
+    for known in IMAGE_MODES:
+        if source and mode == known and not Path(text).exists():
+            return Contender(str(Path(source)), known)
+    plain = Contender(str(Path(text)))
+    return plain if plain.is_file or plain.is_words else replace(plain, image=image)
+
+
+def _retriever(one: Contender, shop: Shop, engines: dict[str, SearchEngine]) -> Retriever:
+    if one.is_words:
+        return BM25.build(shop.catalog)
+    if one.source not in engines:
+        engine = open_run(Path(one.source)).engine()
+        if engine.catalog.fingerprint != shop.catalog.fingerprint:
+            raise MismatchError(
+                f"{one.source}: its index is of another catalogue than {shop.folder}; "
+                f"run `smar index {shop.folder} {one.source}`"
+            )
+        engines[one.source] = engine
+    engine = engines[one.source]
+    return engine if one.image is None else engine.with_image_mode(one.image)

@@ -1,0 +1,63 @@
+"""A run's folder, opened: its settings, its model, and a search engine over its index. Knows no training."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from smar.data.shop import Shop
+from smar.errors import ModelError
+from smar.experiment.config import ExperimentConfig
+from smar.model.smar import SMAR
+from smar.retrieval.engine import SearchEngine
+from smar.retrieval.generations import Generation
+
+CONFIG, MODEL, SUMMARY = "run.json", "model", "summary.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder that `smar train` finished."""
+
+    folder: Path
+    config: ExperimentConfig
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @cached_property
+    def model(self) -> SMAR:
+        """The trained model."""
+        return SMAR.load(self.folder / MODEL)
+
+    def index(self, shop: Shop, cache: Path | None = None) -> Generation:
+        """Embed a shop's catalogue and publish it as the run's new index generation."""
+        self.model.cache = cache or self.model.cache
+        return SearchEngine.write_generation(self.folder, self.model, shop.catalog, self.config.index)
+
+    def engine(self) -> SearchEngine:
+        """A search engine over the current index; `smar index` makes one."""
+        return SearchEngine.open(self.folder, self.model)
+
+
+def open_run(folder: str | Path) -> Run:
+    """Open a run.
+
+    Raises:
+        ModelError: there is no run, or its training has not ended.
+    """
+    folder = Path(folder)
+    path = folder / CONFIG
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))["config"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{folder}: is no run ({path.name} cannot be read); train one with `smar train`"
+        ) from error
+    if not (folder / MODEL).is_dir():
+        raise ModelError(f"{folder}: its training has not ended; continue it with `smar train --resume`")
+    return Run(folder, ExperimentConfig.check(settings, where=str(path)))

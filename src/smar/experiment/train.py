@@ -1,0 +1,143 @@
+"""A run from a shop's clicks to a saved model: both stages, validated and stopped on held-out clicks.
+
+Knows the order of things; each step is done on its own floor.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from smar.data.clicks import ClickLog
+from smar.data.shop import Shop
+from smar.errors import ConfigError, DataError, MismatchError
+from smar.experiment.config import ExperimentConfig
+from smar.experiment.runs import CONFIG, MODEL, SUMMARY
+from smar.experiment.validation import GateChoice, HeldOut
+from smar.files import write_text
+from smar.model.smar import SMAR
+from smar.progress import console
+from smar.training.adapt import Adaptation
+from smar.training.loop import Fit, fit
+from smar.training.pretrain import Pretraining, calibrate
+from smar.training.stage import Material
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run learnt from and how each stage ended."""
+
+    pairs: int
+    held_out_pairs: int
+    left_out: dict[str, int]
+    items: int
+    items_with_image: int
+    photos_left_out: dict[str, int]
+    stages: list[Fit]
+    gate: GateChoice | None
+
+
+def train(
+    shop: Shop, config: ExperimentConfig, out: Path, cache: Path | None = None, *, resume: bool = False
+) -> RunSummary:
+    """Train a model on a shop's clicks and save it with its metrics in `out`.
+
+    Args:
+        shop: its judged queries are not looked at, but to leave them out of the log.
+        config: everything that decides the run.
+        out: the run's folder; it must be absent or empty, or, with `resume`, hold this run.
+        cache: where states of frozen encoders are kept; `~/.cache/smar` if not given.
+        resume: continue a run that was interrupted; it ends as if it had not been.
+
+    Raises:
+        DataError: `out` holds something, or there is nothing to learn from.
+        MismatchError: `resume` is asked for a run with another configuration or shop.
+    """
+    log = shop.clicks(config.clicks)
+    learnt, kept_back = log.split(config.clicks.held_out, config.clicks.seed)
+    _check_logs(learnt, kept_back, config)
+    _claim(out, config, shop, resume=resume)
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    _say(f"{log!r}: {len(learnt):,} pairs to learn from, {len(kept_back):,} held out")
+
+    model = SMAR.build(config.model)
+    model.cache = cache or model.cache
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    items = model.read_items(shop.catalog)
+    material = Material.read(model, learnt, shop.catalog, items)
+    calibrate(model, material)
+    held_out = HeldOut.read(kept_back, shop.catalog, config.validation)
+    validate = held_out.among(config.validation.candidates, config.clicks.seed).figure
+
+    stages = [
+        fit(
+            model,
+            Pretraining(config.pretraining),
+            material,
+            config.pretraining.loop,
+            validate=validate,
+            home=out,
+        )
+    ]
+    gate = None
+    if model.has_gate and config.adaptation.loop.epochs:
+        adaptation = Adaptation(config.adaptation)
+        stages.append(fit(model, adaptation, material, config.adaptation.loop, validate=validate, home=out))
+        gate = held_out.choose_threshold(model)
+        model.gate.threshold.fill_(gate.threshold)
+        _say(
+            f"gate: P(q) >= {gate.threshold:.3f} uses the image, {gate.share_with_image:.0%} of held-out queries; "
+            f"{config.validation.measure} {gate.routed:.4f}, always {gate.always:.4f}, never {gate.never:.4f}"
+        )
+    model.save(out / MODEL)
+    summary = RunSummary(
+        pairs=len(learnt),
+        held_out_pairs=len(kept_back),
+        left_out=dict(log.left_out),
+        items=len(items),
+        items_with_image=int(items.has_image.sum()),
+        photos_left_out=dict(items.images.faults) if items.images else {},
+        stages=stages,
+        gate=gate,
+    )
+    write_text(out / SUMMARY, json.dumps(asdict(summary), indent=2) + "\n")
+    return summary
+
+
+def _check_logs(learnt: ClickLog, kept_back: ClickLog, config: ExperimentConfig) -> None:
+    for name, log in (("learn from", learnt), ("validate on", kept_back)):
+        if not len(log):
+            raise DataError(
+                f"the click log leaves nothing to {name} with clicks.held_out = {config.clicks.held_out}; "
+                f"left out: {dict(log.left_out) or 'nothing'}; `smar check` lists faults"
+            )
+
+
+def _claim(out: Path, config: ExperimentConfig, shop: Shop, *, resume: bool) -> None:
+    """Make `out` this run's folder, or see that it is."""
+    identity: dict[str, Any] = {
+        "config": json.loads(config.model_dump_json()),
+        "shop": str(shop.folder.resolve()),
+        "shop_fingerprint": shop.fingerprint,
+    }
+    path = out / CONFIG
+    if resume:
+        if not path.exists():
+            raise ConfigError(f"{out}: holds no run to resume; leave out --resume to start one")
+        found = json.loads(path.read_text(encoding="utf-8"))
+        for what in ("config", "shop_fingerprint"):
+            if found[what] != identity[what]:
+                raise MismatchError(f"{path}: was begun with another {what}; give the same, or another --out")
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out}: is there already; give another --out, or --resume to continue it")
+    write_text(path, json.dumps(identity, indent=2) + "\n")
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

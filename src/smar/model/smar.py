@@ -1,0 +1,272 @@
+"""SMAR: the four towers and the gate as one network that embeds queries and items.
+
+Knows nothing of clicks, losses, indexes or search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32
+from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor, nn
+
+from smar.config import Config
+from smar.data.catalog import CANONICAL, Catalog
+from smar.errors import ConfigError
+from smar.files import digest
+from smar.model import store
+from smar.model.encoders.image import ImageEncoder, ImageEncoderConfig, load_image_encoder
+from smar.model.encoders.text import TextEncoder, TextEncoderConfig
+from smar.model.fusion import FusionConfig, ItemMultimodalTower, build_fusion
+from smar.model.gate import GateConfig, ImageGate
+from smar.model.sources import ItemSource, ItemStates, Texts, TextStates, default_cache
+from smar.model.towers import ItemImageTower, ItemTextTower, Pooling, QueryTower, TowerShape
+from smar.progress import track
+
+_ITEMS_AT_ONCE = 256
+
+
+class ModelConfig(Config):
+    """What the network is made of."""
+
+    text: TextEncoderConfig = TextEncoderConfig()
+    """The text encoder of queries and items."""
+    image: ImageEncoderConfig = ImageEncoderConfig()
+    """The image encoder; none is built where `fusion.kind` is `text`."""
+    fusion: FusionConfig = FusionConfig()
+    """How an item's text and image become one vector."""
+    gate: GateConfig = GateConfig()
+    """The prediction header that decides whether a query needs the image."""
+    item_fields: tuple[str, ...] = ("title", "category", "brand", "description")
+    """The columns of an item that its text tower reads, in this order."""
+    shares_text_encoder: bool = True
+    """Whether queries and items are read by one text encoder; each tower has its own head either way."""
+    dim: PositiveInt = 384
+    """Components of a vector."""
+    heads: PositiveInt = 6
+    """Attention heads of the towers' own layers; the encoder's width must be a multiple of it."""
+    query_layers: int = Field(default=0, ge=0)
+    """Transformer layers of the query tower on top of its encoder; give a frozen encoder at least one."""
+    text_layers: int = Field(default=0, ge=0)
+    """Transformer layers of the item text tower on top of its encoder."""
+    image_layers: int = Field(default=1, ge=0)
+    """Transformer layers of the item image tower on top of its encoder."""
+    pooling: Pooling = "mean"
+    """How a text tower makes one state of many: the mean, or the first (CLS)."""
+    temperature: float = Field(default=0.05, gt=0, le=1)
+    """Where the learned temperature of the contrastive losses starts."""
+    seed: int = 0
+    """Decides every weight that no encoder brings along."""
+
+    @model_validator(mode="after")
+    def _fields_are_texts(self) -> ModelConfig:
+        unknown = set(self.item_fields) - set(CANONICAL)
+        if unknown or not self.item_fields:
+            raise ValueError(f"item_fields must name columns of {', '.join(CANONICAL)}")
+        return self
+
+
+@dataclass(frozen=True)
+class ItemOutput:
+    """Vectors of a batch of items; `image` has rows only for those in `with_image`."""
+
+    text: Float[Tensor, "item dim"]
+    image: Float[Tensor, "image dim"] | None
+    multimodal: Float[Tensor, "item dim"]
+    with_image: Tensor
+
+
+@dataclass(frozen=True)
+class QueryVectors:
+    """Vectors [query, dim] of unit length and P(q) [query] of a batch of queries, float32."""
+
+    vectors: Float32[np.ndarray, "query dim"]
+    gate: Float32[np.ndarray, " query"]
+
+
+@dataclass(frozen=True)
+class ItemArrays:
+    """A catalogue's vectors [item, dim] of unit length, float32; without an image both rows are the same bits."""
+
+    text: Float32[np.ndarray, "item dim"]
+    multimodal: Float32[np.ndarray, "item dim"]
+    has_image: Bool[np.ndarray, " item"]
+
+
+class SMAR(nn.Module):
+    """Q(q), S_t(s), S_i(s), S_m(s) and P(q) of the paper; every vector has unit length.
+
+    `cache` is the folder where states of frozen encoders are kept; set it to keep them elsewhere.
+    """
+
+    def __init__(
+        self, config: ModelConfig, text: tuple[TextEncoder, TextEncoder], image: ImageEncoder | None
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.query_encoder, self.text_encoder = text
+        self.image_encoder = image
+        width = self.text_encoder.width
+        if width % config.heads:
+            raise ConfigError(
+                f"model.heads = {config.heads}: the text encoder's width {width} is no multiple of it"
+            )
+        shape = TowerShape(width, config.dim, config.heads)
+        self.query_tower = QueryTower(shape, config.query_layers, config.pooling)
+        self.text_tower = ItemTextTower(shape, config.text_layers, config.pooling)
+        self.image_tower: ItemImageTower | None = None
+        self.multimodal_tower: ItemMultimodalTower | None = None
+        if image is not None:
+            patches = image.patch_count, image.patch_width
+            self.image_tower = ItemImageTower(shape, config.image_layers, image.summary_width, patches)
+            self.multimodal_tower = ItemMultimodalTower(build_fusion(config.fusion, shape))
+        self.gate = ImageGate(config.dim, config.gate)
+        self.log_scale = nn.Parameter(torch.tensor(1 / config.temperature).log())
+        self.cache = default_cache()
+
+    @classmethod
+    def build(cls, config: ModelConfig) -> SMAR:
+        """A new model, its encoders with their published weights and the rest drawn by `config.seed`."""
+        return cls._assemble(config, None)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> SMAR:
+        """Read a model that `save` wrote; no hub is asked and no pickle is opened.
+
+        Raises:
+            ModelError: the folder is missing, incomplete or changed since it was written.
+        """
+        folder = Path(folder)
+        saved = store.read_header(folder)
+        model = cls._assemble(ModelConfig.check(saved.config, where=str(folder / store.HEADER)), folder)
+        store.read_weights(folder, model, saved)
+        return model.eval()
+
+    def save(self, folder: str | Path) -> None:
+        """Write config, weights (safetensors), tokenizer and fingerprint, whole or not at all."""
+        store.write(Path(folder), self)
+
+    @classmethod
+    def _assemble(cls, config: ModelConfig, folder: Path | None) -> SMAR:
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)
+            text_home = folder / store.TEXT if folder else None
+            text = TextEncoder.load(config.text, text_home, pretrained=folder is None)
+            query = (
+                text
+                if config.shares_text_encoder
+                else TextEncoder.load(config.text, text_home, pretrained=folder is None)
+            )
+            image = None
+            if config.fusion.kind != "text":
+                image_home = folder / store.IMAGE if folder else None
+                image = load_image_encoder(config.image, image_home, pretrained=folder is None)
+            return cls(config, (query, text), image)
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of settings and weights: equal models have equal fingerprints."""
+        state = self.state_dict()
+        weights = (state[name].detach().cpu().contiguous().numpy().tobytes() for name in sorted(state))
+        return digest(self.config.model_dump_json(), *weights)
+
+    @property
+    def gate_threshold(self) -> float:
+        """From this P(q) on, a query meets multimodal vectors."""
+        return float(self.gate.threshold)
+
+    @property
+    def has_gate(self) -> bool:
+        """Whether text and multimodal vectors are both there to choose from."""
+        return self.config.fusion.kind not in ("text", "image")
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.log_scale.device
+
+    @property
+    def scale(self) -> Float[Tensor, ""]:
+        """One over the learned temperature, at most 100."""
+        return self.log_scale.exp().clamp(max=100)
+
+    def queries(self, states: TextStates) -> Float[Tensor, "query dim"]:
+        """Q(q): vectors of a batch of queries."""
+        vectors: Tensor = self.query_tower(states.states, states.mask).vectors
+        return vectors
+
+    def items(self, states: ItemStates) -> ItemOutput:
+        """S_t(s), S_i(s) and S_m(s) of a batch of items."""
+        text = self.text_tower(states.text.states, states.text.mask)
+        if states.images is None or self.image_tower is None or self.multimodal_tower is None:
+            return ItemOutput(text.vectors, None, text.vectors, states.with_image)
+        image = self.image_tower(states.images)
+        multimodal = self.multimodal_tower(text, image, states.with_image)
+        return ItemOutput(text.vectors, image.vectors, multimodal, states.with_image)
+
+    def read_queries(self, texts: Sequence[str]) -> Texts:
+        """Tokenise normalised queries for the query tower."""
+        return Texts.read(self.query_encoder, texts, self.config.text.max_query_tokens)
+
+    def read_items(self, catalog: Catalog) -> ItemSource:
+        """Open a catalogue for the item towers; states of frozen encoders come from, or go to, `cache`."""
+        encoders = self.text_encoder, self.image_encoder
+        return ItemSource.read(encoders, catalog, self.config.item_fields, self.cache)
+
+    @torch.inference_mode()
+    def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
+        """Q(q) and P(q) of normalised queries, in their order; a query's vector does not depend on the others."""
+        if not texts:
+            return QueryVectors(np.empty((0, self.config.dim), np.float32), np.empty(0, np.float32))
+        with self._evaluating():
+            vectors = self.queries(self.read_queries(texts).states(np.arange(len(texts))))
+            gate = torch.sigmoid(self.gate(vectors)) if self.has_gate else torch.ones(len(texts))
+        return QueryVectors(vectors.cpu().numpy(), gate.float().cpu().numpy())
+
+    def embed_items(self, catalog: Catalog) -> ItemArrays:
+        """S_t(s) and S_m(s) of every item of a catalogue, in its order."""
+        return self.embed_source(self.read_items(catalog))
+
+    @torch.inference_mode()
+    def embed_source(self, source: ItemSource) -> ItemArrays:
+        """S_t(s) and S_m(s) of every row of an opened catalogue."""
+        text = np.empty((len(source), self.config.dim), np.float32)
+        multimodal = np.empty_like(text)
+        with self._evaluating(), low_precision(self.device, enabled=is_fast_in_bfloat16(self.device)):
+            for rows in track(source.batches(_ITEMS_AT_ONCE), "embedding items"):
+                output = self.items(source.states(rows))
+                text[rows] = output.text.cpu().numpy()
+                multimodal[rows] = output.multimodal.cpu().numpy()
+        return ItemArrays(text, multimodal, source.has_image.copy())
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        was_training = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(was_training)
+
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def is_fast_in_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 matrices in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    capabilities = torch.cpu.get_capabilities()
+    return device.type == "cpu" and bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def low_precision(device: torch.device, *, enabled: bool) -> torch.autocast:
+    """Compute matrix products of the block in bfloat16, if `enabled`; weights and sums stay float32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)

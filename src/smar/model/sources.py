@@ -1,0 +1,281 @@
+"""What the towers read, by row: token states of texts and states of photos, computed live or from the cache.
+
+Knows encoders, tokens and photos; nothing of towers, clicks or losses.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+from torch.nn import functional as F
+
+from smar.data.catalog import Catalog
+from smar.data.features import FeatureStore
+from smar.data.features_fill import fill
+from smar.data.images import ImageFault, ImageUnreadable, image_key, inspect_image, read_images
+from smar.errors import ModelError
+from smar.files import digest
+from smar.model.encoders.image import ImageEncoder, ImageStates
+from smar.model.encoders.text import TextEncoder
+from smar.progress import console
+
+Rows = Int64[np.ndarray, " row"]
+
+_BUCKET = 128
+_IMAGES_AT_ONCE = 64
+
+
+def default_cache() -> Path:
+    """Where states of frozen encoders are kept: `$SMAR_CACHE`, or `~/.cache/smar`."""
+    return Path(os.environ.get("SMAR_CACHE", "~/.cache/smar")).expanduser()
+
+
+@dataclass(frozen=True)
+class TextStates:
+    """Token states of a batch of texts; `mask` is true where there is a token."""
+
+    states: Float[Tensor, "text token width"]
+    mask: Bool[Tensor, "text token"]
+
+
+@dataclass(frozen=True)
+class ItemStates:
+    """What the towers read of a batch of items; `with_image` are the places of those that have a photo."""
+
+    text: TextStates
+    images: ImageStates | None
+    with_image: Int64[Tensor, " image"]
+
+
+class Texts:
+    """Texts by row, tokenised once; a frozen encoder's states come from the cache."""
+
+    def __init__(self, encoder: TextEncoder, tokens: list[np.ndarray], cut: int) -> None:
+        self.encoder = encoder
+        self.tokens = tokens
+        self.cut = cut
+        self._store: FeatureStore | None = None
+        self._entries: np.ndarray = np.empty(0, dtype=np.int64)
+
+    @classmethod
+    def read(cls, encoder: TextEncoder, texts: Sequence[str], longest: int) -> Texts:
+        """Tokenise `texts`, cutting those of more than `longest` tokens."""
+        return cls(encoder, *encoder.tokenize(texts, longest))
+
+    def cache(self, folder: Path, title: str) -> None:
+        """Compute the frozen encoder's states of every text, unless `folder` holds them already."""
+        keys = [digest(tokens.tobytes()) for tokens in self.tokens]
+        store = FeatureStore.open(
+            folder / self.encoder.fingerprint, self.encoder.fingerprint, self.encoder.width
+        )
+
+        def encode(rows: list[int]) -> list[np.ndarray]:
+            states = self._encode(np.array(rows))
+            counts = states.mask.sum(1).tolist()
+            arrays = states.states.float().cpu().numpy()
+            return [array[:count] for array, count in zip(arrays, counts, strict=True)]
+
+        with torch.inference_mode():
+            fill(store, keys, encode, batch=512, title=title)
+        self._store, self._entries = store, store.lookup(keys)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def states(self, rows: Rows) -> TextStates:
+        """States of the texts in `rows`, in their order."""
+        if self._store is None:
+            return self._encode(rows)
+        states, mask = self._store.gather(self._entries[rows])
+        device = next(self.encoder.parameters()).device
+        return TextStates(torch.from_numpy(states).to(device).float(), torch.from_numpy(mask).to(device))
+
+    def _encode(self, rows: Rows) -> TextStates:
+        """Run the encoder over buckets of texts of like length, so that little padding is computed."""
+        device = next(self.encoder.parameters()).device
+        lengths = np.array([len(self.tokens[row]) for row in rows])
+        order = np.argsort(lengths, kind="stable")
+        longest = int(lengths.max(initial=1))
+        states, masks = [], []
+        for start in range(0, len(order), _BUCKET):
+            bucket = order[start : start + _BUCKET]
+            width = int(lengths[bucket].max())
+            ids = np.zeros((len(bucket), width), dtype=np.int64)
+            for place, position in enumerate(bucket):
+                ids[place, : lengths[position]] = self.tokens[rows[position]]
+            mask = torch.from_numpy(np.arange(width) < lengths[bucket][:, None]).to(device)
+            encoded = self.encoder(torch.from_numpy(ids).to(device), mask)
+            states.append(F.pad(encoded, (0, 0, 0, longest - width)))
+            masks.append(F.pad(mask, (0, longest - width)))
+        back = torch.from_numpy(np.argsort(order)).to(device)
+        return TextStates(torch.cat(states)[back], torch.cat(masks)[back])
+
+
+class Images:
+    """Photos by row of a catalogue; a frozen encoder's states come from the cache.
+
+    `faults` counts photos that could not be used, by kind; their items count as items without an image.
+    """
+
+    def __init__(self, encoder: ImageEncoder, paths: list[Path | None]) -> None:
+        self.encoder = encoder
+        self.paths = paths
+        self.faults: dict[str, int] = {}
+        self.has_image = np.array([path is not None for path in paths], dtype=np.bool_)
+        self._store: FeatureStore | None = None
+        self._entries: np.ndarray = np.empty(0, dtype=np.int64)
+
+    def check(self) -> None:
+        """Look for photos that cannot be used, count them, and treat their items as items without one."""
+        for row in np.flatnonzero(self.has_image):
+            path = self.paths[row]
+            assert path is not None
+            for fault in inspect_image(path):
+                if fault.fatal:
+                    self._leave_out(int(row), fault)
+
+    def cache(self, folder: Path, title: str) -> None:
+        """Compute the frozen encoder's states of every photo, unless `folder` holds them already."""
+        encoder = self.encoder
+        width = encoder.summary_width + encoder.patch_count * encoder.patch_width
+        store = FeatureStore.open(folder / encoder.fingerprint, encoder.fingerprint, width)
+        rows: list[int] = []
+        keys: list[str] = []
+        for row in np.flatnonzero(self.has_image).tolist():
+            try:
+                keys.append(image_key(self.paths[row]))  # type: ignore[arg-type]
+                rows.append(row)
+            except ImageUnreadable as error:
+                self._leave_out(row, error.fault)
+        fill(store, keys, partial(self._encode_rows, rows), batch=_IMAGES_AT_ONCE, title=title)
+        self._store = store
+        self._entries = np.full(len(self.paths), -1, dtype=np.int64)
+        self._entries[rows] = store.lookup(keys)
+        self.has_image &= self._entries >= 0
+
+    def states(self, rows: Rows) -> ImageStates:
+        """States of the photos of `rows`, all of which have one."""
+        device = next(self.encoder.parameters()).device
+        if self._store is None:
+            return self.encoder(torch.from_numpy(self._pixels(rows)).to(device))
+        flat, _ = self._store.gather(self._entries[rows])
+        states = torch.from_numpy(flat[:, 0]).to(device)
+        summary, patches = states.split(
+            [self.encoder.summary_width, states.shape[1] - self.encoder.summary_width], dim=1
+        )
+        return ImageStates(summary, patches.reshape(len(rows), self.encoder.patch_count, -1))
+
+    def _encode_rows(self, rows: list[int], positions: list[int]) -> list[np.ndarray | None]:
+        paths = [self.paths[rows[position]] for position in positions]
+        pictures = list(read_images(paths, self.encoder.image_size, None, workers=2))  # type: ignore[arg-type]
+        arrays: list[np.ndarray | None] = [None] * len(positions)
+        readable = []
+        for place, picture in enumerate(pictures):
+            if isinstance(picture, ImageFault):
+                self._leave_out(rows[positions[place]], picture)
+            else:
+                readable.append(place)
+        if readable:
+            device = next(self.encoder.parameters()).device
+            pixels = torch.from_numpy(np.stack([pictures[place] for place in readable]))  # type: ignore[arg-type]
+            with torch.inference_mode():
+                states = self.encoder(pixels.to(device))
+            flat = torch.cat([states.summary, states.patches.flatten(1)], dim=1).float().cpu().numpy()
+            for place, row in zip(readable, flat, strict=True):
+                arrays[place] = row[None]
+        return arrays
+
+    def _pixels(self, rows: Rows) -> np.ndarray:
+        pictures = list(
+            read_images([self.paths[row] for row in rows], self.encoder.image_size, None, workers=2)
+        )  # type: ignore[misc]
+        for picture in pictures:
+            if isinstance(picture, ImageFault):
+                raise ModelError(f"{picture.message} (it could be read when training began)")
+        return np.stack(pictures)  # type: ignore[arg-type]
+
+    def _leave_out(self, row: int, fault: ImageFault) -> None:
+        self.has_image[row] = False
+        self.faults[fault.kind] = self.faults.get(fault.kind, 0) + 1
+
+
+class ItemSource:
+    """A catalogue as the towers read it: texts of every item, photos of those that have one."""
+
+    def __init__(self, texts: Texts, images: Images | None) -> None:
+        self.texts = texts
+        self.images = images
+        self.has_image = np.zeros(len(texts), np.bool_) if images is None else images.has_image
+
+    @classmethod
+    def read(
+        cls,
+        encoders: tuple[TextEncoder, ImageEncoder | None],
+        catalog: Catalog,
+        fields: Sequence[str],
+        cache: Path,
+    ) -> ItemSource:
+        """Tokenise the texts, find the photos, and cache what frozen encoders make of both."""
+        text_encoder, image_encoder = encoders
+        texts = Texts.read(text_encoder, item_texts(catalog, fields), text_encoder.config.max_item_tokens)
+        if texts.cut:
+            _say(
+                f"{texts.cut:,} item texts of more than {text_encoder.config.max_item_tokens} tokens are cut there"
+            )
+        if text_encoder.is_frozen:
+            texts.cache(cache / "texts", "text states")
+        if image_encoder is None:
+            return cls(texts, None)
+        images = Images(image_encoder, [catalog.image_path(row) for row in range(len(catalog))])
+        if image_encoder.is_frozen:
+            images.cache(cache / "images", "image states")
+        else:
+            images.check()
+        for kind, count in images.faults.items():
+            _say(
+                f"{count:,} photos cannot be used ({kind}): their items are treated as items without a photo"
+            )
+        return cls(texts, images)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def states(self, rows: Rows) -> ItemStates:
+        """What the towers read of the items in `rows`, in their order."""
+        text = self.texts.states(rows)
+        places = np.flatnonzero(self.has_image[rows])
+        with_image = torch.from_numpy(places).to(text.mask.device)
+        images = self.images.states(rows[places]) if self.images is not None and len(places) else None
+        return ItemStates(text, images, with_image)
+
+    def batches(self, at_once: int) -> list[Rows]:
+        """Every row once, in batches of texts of like length."""
+        order = np.argsort([len(tokens) for tokens in self.texts.tokens], kind="stable")
+        edges = [*range(0, len(order), at_once), len(order)]
+        return [order[start:end] for start, end in pairwise(edges)]
+
+
+def item_texts(catalog: Catalog, fields: Sequence[str]) -> list[str]:
+    """Each item's fields joined by " . "; a field is left out where an earlier one contains it already."""
+    texts = []
+    for row in catalog.table.select(fields).iter_rows():
+        parts: list[str] = []
+        for cell in row:
+            words = "" if cell is None else str(cell).strip()
+            if words and not any(words.casefold() in part.casefold() for part in parts):
+                parts.append(words)
+        texts.append(" . ".join(parts))
+    return texts
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,78 @@
+"""Stage two: the gate learns which queries need the image, and the towers adapt to its choice (paper, adaptive learning).
+
+Knows what is learnt; the loop knows how, and the caller chooses the threshold on held-out clicks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from smar.config import Config
+from smar.data.clicks import ClickLog
+from smar.data.shop import Shop
+from smar.errors import ConfigError
+from smar.model.smar import SMAR
+from smar.training.loop import Fit, LoopConfig, Validate, fit
+from smar.training.objectives import expected_loss, gate_label_loss, weighted_mean
+from smar.training.pairs import PairBatch
+from smar.training.stage import Material, task_losses
+
+
+class AdaptationConfig(Config):
+    """Stage two: fine-tuning in which P(q) decides between text and multimodal vectors."""
+
+    objective: Literal["expected", "labels"] = "labels"
+    """`expected` minimises p l_m + (1 - p) l_t alone; `labels` also fits p to which vectors did better on each pair."""
+    loop: LoopConfig = LoopConfig(
+        epochs=1, learning_rate=1e-4, encoder_learning_rate=1e-5, gate_learning_rate=3e-3
+    )
+    """Steps, learning rates and stopping; zero epochs leave the stage out."""
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """Stage two as the loop sees it."""
+
+    config: AdaptationConfig
+    name: str = "adaptation"
+
+    def losses(self, model: SMAR, batch: PairBatch, material: Material) -> dict[str, Float[Tensor, ""]]:
+        """`loss`, both sides' means, the mean gate, and with labels their loss."""
+        tasks = task_losses(model, batch, material)
+        # The gate reads the query's vector and leaves it alone: what a query means must not bend to its gate.
+        gate = model.gate(tasks.queries.detach())
+        losses = {
+            "loss": weighted_mean(expected_loss(gate, tasks.text, tasks.multimodal), tasks.weights),
+            "text": weighted_mean(tasks.text, tasks.weights),
+            "multimodal": weighted_mean(tasks.multimodal, tasks.weights),
+            "gate": gate.sigmoid().mean(),
+        }
+        if self.config.objective == "labels":
+            losses["labels"] = weighted_mean(
+                gate_label_loss(gate, tasks.text, tasks.multimodal), tasks.weights
+            )
+            losses["loss"] = losses["loss"] + losses["labels"]
+        return losses
+
+
+def adapt(
+    model: SMAR,
+    shop: Shop,
+    config: AdaptationConfig = AdaptationConfig(),  # noqa: B008 (frozen)
+    clicks: ClickLog | None = None,
+    validate: Validate | None = None,
+) -> Fit:
+    """Run stage two on a shop's click log, in place; the gate's threshold stays as it was.
+
+    Raises:
+        ConfigError: the model has one kind of vector only, so there is nothing to choose between.
+    """
+    if not model.has_gate:
+        raise ConfigError(f"fusion.kind = {model.config.fusion.kind!r}: such a model has no gate to adapt")
+    log = shop.clicks().split(0.05)[0] if clicks is None else clicks
+    material = Material.read(model, log, shop.catalog, model.read_items(shop.catalog))
+    return fit(model, Adaptation(config), material, config.loop, validate=validate)

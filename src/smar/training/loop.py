@@ -1,0 +1,276 @@
+"""The one training loop: batches, steps, live progress, validation, early stopping, checkpoints.
+
+Knows a stage only as something that gives losses; nothing of what they mean.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from pydantic import Field, PositiveInt
+from torch.optim import AdamW
+
+from smar.config import Config
+from smar.errors import ModelError
+from smar.model.smar import SMAR, Precision, is_fast_in_bfloat16
+from smar.progress import ProgressBar, console, progress_bar
+from smar.training.checkpoint import Checkpoint, Progress
+from smar.training.pairs import Places
+from smar.training.recorder import Recorder
+from smar.training.stage import Material, Stage
+
+Validate = Callable[[SMAR], float]
+"""A figure of merit on held-out clicks; higher is better."""
+
+_SMOOTHING = 0.95
+
+
+class LoopConfig(Config):
+    """How long, how fast and in what precision a stage learns."""
+
+    epochs: int = Field(default=3, ge=0)
+    """How often every pair is seen; zero leaves the stage out."""
+    batch_size: PositiveInt = 512
+    """Pairs a step; each query's negatives are the other items among them."""
+    accumulate: PositiveInt = 1
+    """Batches whose gradients are added up before a step; negatives stay within one batch."""
+    learning_rate: float = Field(default=5e-4, gt=0)
+    """Peak learning rate of the towers."""
+    encoder_learning_rate: float = Field(default=1e-4, gt=0)
+    """Peak learning rate of what is trained of pretrained encoders."""
+    gate_learning_rate: float = Field(default=1e-3, gt=0)
+    """Peak learning rate of the gate."""
+    warmup: float = Field(default=0.06, ge=0, lt=1)
+    """The share of steps in which learning rates rise, before they fall along a cosine."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """AdamW's weight decay."""
+    clip: float = Field(default=1.0, gt=0)
+    """Longest gradient; a longer one is scaled down to it."""
+    precision: Precision = "auto"
+    """Of matrix products: `auto` takes bfloat16 where the device multiplies it in hardware."""
+    patience: PositiveInt = 2
+    """Validations without a better figure on held-out clicks after which the stage stops."""
+    validate_every: float = Field(default=1.0, gt=0)
+    """Epochs between validations; the weights of the best one are kept."""
+    checkpoint_every: PositiveInt = 50
+    """Steps between checkpoints."""
+    seed: int = 0
+    """Decides the order of the pairs."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a stage did: steps taken, validations (step, figure) in order, and the seconds of this run."""
+
+    stage: str
+    steps: int
+    validations: tuple[tuple[int, float], ...]
+    best: float | None
+    seconds: float
+
+
+@dataclass
+class Stopwatch:
+    """Pairs and seconds since this process began the stage."""
+
+    began: float = field(default_factory=time.monotonic)
+    pairs: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds so far."""
+        return time.monotonic() - self.began
+
+    @property
+    def rate(self) -> float:
+        """Pairs a second."""
+        return self.pairs / max(self.seconds, 1e-9)
+
+
+def fit(
+    model: SMAR,
+    stage: Stage,
+    material: Material,
+    config: LoopConfig,
+    *,
+    validate: Validate | None = None,
+    home: Path | None = None,
+) -> Fit:
+    """Train `model` in place; with `validate`, it ends with the weights of the best validation.
+
+    Args:
+        model: trained in place.
+        stage: gives the losses.
+        material: the pairs, and what the towers read of them.
+        config: steps, rates and stopping.
+        validate: a figure on held-out clicks; without it every epoch is run and the last weights are kept.
+        home: where metrics and checkpoints go. A checkpoint of this stage found there is continued, and the
+            weights after it are those of a run that was never interrupted, bit for bit on a CPU.
+
+    Raises:
+        ModelError: a loss is not a finite number.
+    """
+    return Loop(model, stage, material, config, home).run(validate)
+
+
+class Loop:
+    """One stage under way."""
+
+    def __init__(
+        self, model: SMAR, stage: Stage, material: Material, config: LoopConfig, home: Path | None
+    ) -> None:
+        wants_low = config.precision == "bfloat16" or (
+            config.precision == "auto" and is_fast_in_bfloat16(model.device)
+        )
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if wants_low else "no",
+            cpu=model.device.type == "cpu",
+            step_scheduler_with_optimizer=False,
+        )
+        self.model = model
+        self.stage = stage
+        self.material = material
+        self.config = config
+        self.steps_an_epoch = math.ceil(
+            math.ceil(len(material.pairs) / config.batch_size) / config.accumulate
+        )
+        self.steps = self.steps_an_epoch * config.epochs
+        self.optimizer = AdamW(
+            parameter_groups(model, config), weight_decay=config.weight_decay, betas=(0.9, 0.98)
+        )
+        self.peaks = [group["lr"] for group in self.optimizer.param_groups]
+        self.progress = Progress()
+        self.recorder = Recorder(home, stage.name)
+        self.checkpoint = None if home is None else Checkpoint(home / "checkpoint" / stage.name)
+        self.stopwatch = Stopwatch()
+
+    def run(self, validate: Validate | None) -> Fit:
+        """Train to the end, or until validations stop improving."""
+        if self.checkpoint is not None and self.checkpoint.exists():
+            self.progress = self.checkpoint.load(self.model, self.optimizer)
+            console.print(
+                f"{self.stage.name}: continuing after step {self.progress.step:,} of {self.steps:,}"
+            )
+        self.recorder.rewind(self.progress.step)
+        every = max(1, round(self.steps_an_epoch * self.config.validate_every))
+        with progress_bar(self.stage.name, self.steps, self.progress.step) as bar:
+            for places in self._remaining():
+                self._step(places, bar)
+                step = self.progress.step
+                if validate is not None and (step % every == 0 or step == self.steps):
+                    self._validate(validate)
+                self.progress.is_over |= step == self.steps
+                if self.checkpoint is not None and (
+                    step % self.config.checkpoint_every == 0 or self.progress.is_over
+                ):
+                    self.checkpoint.save(self.model, self.optimizer, self.progress)
+                if self.progress.is_over:
+                    break
+        return self._finish()
+
+    def _remaining(self) -> Iterator[list[Places]]:
+        """The batches of every step still to take; they depend on seed and step alone, so a resumed run sees the same."""
+        if self.progress.is_over:
+            return
+        first = self.progress.step // self.steps_an_epoch
+        for epoch in range(first, self.config.epochs):
+            batches = self.material.pairs.batches(epoch, self.config.batch_size, self.config.seed)
+            done = self.progress.step - epoch * self.steps_an_epoch
+            for at in range(done * self.config.accumulate, len(batches), self.config.accumulate):
+                yield batches[at : at + self.config.accumulate]
+
+    def _step(self, batches: list[Places], bar: ProgressBar) -> None:
+        self.model.train()
+        step = self.progress.step
+        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = peak * learning_rate_factor(step, self.steps, self.config.warmup)
+        self.optimizer.zero_grad(set_to_none=True)
+        means: dict[str, float] = {}
+        for places in batches:
+            with self.accelerator.autocast():
+                losses = self.stage.losses(self.model, self.material.pairs.batch(places), self.material)
+            if not torch.isfinite(losses["loss"]):
+                raise ModelError(
+                    f"{self.stage.name}, step {step + 1}: the loss is {losses['loss'].item()}; lower the learning rates"
+                )
+            self.accelerator.backward(losses["loss"] / len(batches))
+            for name, loss in losses.items():
+                means[name] = means.get(name, 0.0) + loss.item() / len(batches)
+            self.stopwatch.pairs += len(places)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.optimizer.step()
+        self.progress.step += 1
+        self._report(means, bar)
+
+    def _report(self, losses: dict[str, float], bar: ProgressBar) -> None:
+        smooth = self.progress.smooth
+        for name, loss in losses.items():
+            smooth[name] = _SMOOTHING * smooth.get(name, loss) + (1 - _SMOOTHING) * loss
+        self.recorder.write(
+            self.progress.step,
+            {
+                "epoch": self.progress.step / self.steps_an_epoch,
+                **losses,
+                "temperature": 1 / self.model.scale.item(),
+                "learning_rate": self.optimizer.param_groups[-1]["lr"],
+                "pairs_per_second": round(self.stopwatch.rate, 1),
+            },
+        )
+        shown = "  ".join(f"{name} {value:.3f}" for name, value in smooth.items())
+        bar.note(f"{shown}  {self.stopwatch.rate:,.0f} pairs/s")
+        bar.advance()
+
+    def _validate(self, validate: Validate) -> None:
+        progress = self.progress
+        figure = validate(self.model)
+        progress.validations.append((progress.step, figure))
+        self.recorder.write(progress.step, {"validation": figure})
+        best = max(figure for _, figure in progress.validations)
+        console.print(
+            f"{self.stage.name}, step {progress.step:,}: {figure:.4f} on held-out clicks (best {best:.4f})"
+        )
+        if figure == best:
+            progress.keep_best(self.model)
+        since = len(progress.validations) - 1 - [f for _, f in progress.validations].index(best)
+        progress.is_over = since >= self.config.patience
+
+    def _finish(self) -> Fit:
+        progress = self.progress
+        if progress.best is not None:
+            progress.restore_best(self.model)
+        self.recorder.close()
+        self.model.eval()
+        figures = [figure for _, figure in progress.validations]
+        return Fit(
+            self.stage.name,
+            progress.step,
+            tuple(progress.validations),
+            max(figures, default=None),
+            self.stopwatch.seconds,
+        )
+
+
+def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
+    """Rises linearly over the first `warmup` share of `steps`, then falls along a cosine to zero."""
+    rising = max(1, round(steps * warmup))
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+
+
+def parameter_groups(model: SMAR, config: LoopConfig) -> list[dict[str, object]]:
+    """Encoders, gate and towers, each weight once, with their learning rates; empty groups are left out."""
+    groups: dict[float, list[torch.nn.Parameter]] = {}
+    rates = {"text_encoder": config.encoder_learning_rate, "query_encoder": config.encoder_learning_rate}
+    rates |= {"image_encoder": config.encoder_learning_rate, "gate": config.gate_learning_rate}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            rate = rates.get(name.split(".")[0], config.learning_rate)
+            groups.setdefault(rate, []).append(parameter)
+    return [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]

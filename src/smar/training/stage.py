@@ -1,0 +1,99 @@
+"""What a stage of training gives the loop: losses for a batch of pairs, and how fast each weight learns.
+
+Knows the model and the losses; nothing of steps, checkpoints or devices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from smar.data.catalog import Catalog
+from smar.data.clicks import ClickLog
+from smar.model.smar import SMAR, ItemOutput
+from smar.model.sources import ItemSource, Texts
+from smar.training.objectives import contrastive_loss
+from smar.training.pairs import PairBatch, Pairs
+
+
+@dataclass(frozen=True)
+class Material:
+    """What both stages learn from: pairs, with queries and items opened for the model's towers."""
+
+    pairs: Pairs
+    queries: Texts
+    items: ItemSource
+
+    @classmethod
+    def read(cls, model: SMAR, clicks: ClickLog, catalog: Catalog, items: ItemSource) -> Material:
+        """Pair the log with an opened catalogue."""
+        pairs = Pairs.from_clicks(clicks, catalog)
+        return cls(pairs, model.read_queries(pairs.texts), items)
+
+
+class Stage(Protocol):
+    """One stage of training."""
+
+    @property
+    def name(self) -> str:
+        """What metrics and progress call it."""
+
+    def losses(self, model: SMAR, batch: PairBatch, material: Material) -> dict[str, Float[Tensor, ""]]:
+        """Every loss of a batch by name; `loss` is the one that is minimised."""
+
+
+@dataclass(frozen=True)
+class TaskLosses:
+    """The three tasks' losses of a batch's pairs; `image` has rows for the pairs in `with_image` only."""
+
+    queries: Float[Tensor, "pair dim"]
+    text: Float[Tensor, " pair"]
+    multimodal: Float[Tensor, " pair"]
+    image: Float[Tensor, " imaged"]
+    with_image: Tensor
+    weights: Float[Tensor, " pair"]
+
+
+def task_losses(model: SMAR, batch: PairBatch, material: Material) -> TaskLosses:
+    """Semantic projection, modality alignment and asymmetric modality alignment (paper, stage one), pair by pair."""
+    device = model.device
+    clicked = torch.from_numpy(batch.item).to(device)
+    known = torch.from_numpy(batch.known).to(device)
+    query = torch.from_numpy(batch.query).to(device)
+    queries = model.queries(material.queries.states(batch.queries))[query]
+    items = model.items(material.items.states(batch.items))
+    image, with_image = _image_losses(model, queries, items, clicked, known)
+    return TaskLosses(
+        queries,
+        text=contrastive_loss(queries, items.text, clicked, known, model.scale),
+        multimodal=contrastive_loss(queries, items.multimodal, clicked, known, model.scale),
+        image=image,
+        with_image=with_image,
+        weights=torch.from_numpy(batch.weights).to(device),
+    )
+
+
+def _image_losses(
+    model: SMAR, queries: Tensor, items: ItemOutput, clicked: Tensor, known: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Modality alignment: among items with an image only, for the pairs that clicked one."""
+    if items.image is None:
+        return queries.new_zeros(0), clicked.new_zeros(0)
+    place = torch.full((len(items.text),), -1, dtype=torch.long, device=clicked.device)
+    place[items.with_image] = torch.arange(len(items.with_image), device=clicked.device)
+    pairs = torch.nonzero(place[clicked] >= 0).squeeze(1)
+    losses = contrastive_loss(
+        queries[pairs], items.image, place[clicked[pairs]], known[pairs][:, items.with_image], model.scale
+    )
+    return losses, pairs
+
+
+def sample_rows(has_image: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Up to `count` rows with an image, drawn by `seed`."""
+    rows = np.flatnonzero(has_image)
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:count])

@@ -1,0 +1,156 @@
+"""The network's laws: unit vectors, items without a photo, batches, padding, seeds, and its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from model_fakes import small_config, small_model, write_shop
+from smar.data.shop import Shop
+from smar.errors import ConfigError, ModelError
+from smar.model.fusion import FusionKind
+from smar.model.smar import SMAR
+from smar.model.sources import item_texts
+
+KINDS = get_args(FusionKind)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return write_shop(tmp_path_factory.mktemp("model") / "shop", copies=1)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_vector_has_unit_length_and_items_without_a_photo_have_their_text_vector(
+    kind: FusionKind, shop: Shop, cache: Path
+) -> None:
+    arrays = small_model(kind, cache).embed_items(shop.catalog)
+    for vectors in (arrays.text, arrays.multimodal):
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    bare = ~arrays.has_image
+    assert bare.any() == (bare.sum() >= 8)
+    np.testing.assert_array_equal(arrays.text[bare], arrays.multimodal[bare])
+    if kind != "text":
+        assert (arrays.text[~bare] != arrays.multimodal[~bare]).any(axis=1).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_permuted_batch_gives_the_permuted_vectors(kind: FusionKind, shop: Shop, cache: Path) -> None:
+    model = small_model(kind, cache)
+    source = model.read_items(shop.catalog)
+    rows = np.arange(len(source))
+    order = np.random.default_rng(0).permutation(rows)
+    with torch.inference_mode():
+        straight, permuted = model.items(source.states(rows)), model.items(source.states(order))
+    torch.testing.assert_close(straight.multimodal[order], permuted.multimodal, atol=1e-5, rtol=0)
+    torch.testing.assert_close(straight.text[order], permuted.text, atol=1e-5, rtol=0)
+
+
+def test_a_query_has_the_same_vector_alone_and_beside_a_longer_one() -> None:
+    model = small_model(query_layers=1)
+    alone = model.embed_queries(["red shirt"])
+    beside = model.embed_queries(["red shirt", "a very long query about a red shirt with many buttons and a collar"])
+    np.testing.assert_allclose(alone.vectors[0], beside.vectors[0], atol=1e-5)
+    assert ((beside.gate > 0) & (beside.gate < 1)).all()
+
+
+def test_no_queries_give_no_vectors() -> None:
+    assert small_model().embed_queries([]).vectors.shape == (0, 32)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
+    assert small_model().fingerprint == small_model().fingerprint
+    assert small_model().fingerprint != small_model(seed=1).fingerprint
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shares", [True, False])
+def test_a_saved_model_is_read_back_whole(
+    kind: FusionKind, shares: bool, tmp_path: Path, shop: Shop, cache: Path
+) -> None:
+    model = small_model(kind, cache, shares_text_encoder=shares)
+    with torch.no_grad():
+        model.gate.threshold.fill_(0.25)
+    model.save(tmp_path / "model")
+    again = SMAR.load(tmp_path / "model")
+    again.cache = cache
+    assert again.fingerprint == model.fingerprint
+    assert again.gate_threshold == 0.25
+    np.testing.assert_array_equal(
+        again.embed_items(shop.catalog).multimodal, model.embed_items(shop.catalog).multimodal
+    )
+    assert not list((tmp_path / "model").rglob("*.pkl")) + list((tmp_path / "model").rglob("*.bin"))
+
+
+def test_a_damaged_model_folder_is_refused(tmp_path: Path) -> None:
+    small_model().save(tmp_path / "model")
+    other = small_model(seed=5)
+    other.save(tmp_path / "other")
+    (tmp_path / "other" / "model.safetensors").rename(tmp_path / "model" / "model.safetensors")
+    with pytest.raises(ModelError, match="is not what was written with"):
+        SMAR.load(tmp_path / "model")
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"not tensors")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        SMAR.load(tmp_path / "model")
+    (tmp_path / "model" / "model.json").unlink()
+    with pytest.raises(ModelError, match="holds no model"):
+        SMAR.load(tmp_path / "model")
+
+
+def test_an_unknown_encoder_is_refused_by_name() -> None:
+    with pytest.raises(ModelError, match="no/such-encoder"):
+        SMAR.build(small_config(text={"name": "no/such-encoder"}))
+
+
+def test_heads_must_divide_the_width() -> None:
+    with pytest.raises(ConfigError, match=r"model\.heads = 5"):
+        SMAR.build(small_config(heads=5))
+
+
+def test_an_unreadable_photo_is_counted_and_its_item_treated_as_one_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = write_shop(tmp_path / "shop", copies=1)
+    (tmp_path / "shop" / "images" / "shirt-red-0.png").write_bytes(b"no picture")
+    (tmp_path / "shop" / "images" / "mug-blue-0.png").unlink()
+    model = small_model(cache=tmp_path / "cache")
+    source = model.read_items(shop.catalog)
+    assert source.images is not None
+    assert source.images.faults == {"missing": 1, "unreadable": 1}
+    assert "1 photos cannot be used (missing)" in capsys.readouterr().err
+    arrays = model.embed_source(source)
+    row = shop.catalog.row("shirt-red-0")
+    assert not arrays.has_image[row]
+    np.testing.assert_array_equal(arrays.text[row], arrays.multimodal[row])
+
+
+def test_cached_states_are_those_that_are_computed_live(shop: Shop, tmp_path: Path) -> None:
+    frozen = small_config(text={"name": "small", "trained": "none"}, query_layers=1, text_layers=1)
+    cached = SMAR.build(frozen).eval()
+    cached.cache = tmp_path
+    first = cached.embed_items(shop.catalog)
+    live = SMAR.build(frozen.model_copy(update={"text": frozen.text.model_copy(update={"trained": "all"})})).eval()
+    live.cache = tmp_path
+    np.testing.assert_allclose(first.text, live.embed_items(shop.catalog).text, atol=2e-2)
+    # The second time everything is there: no state is computed, and the vectors are the same bits.
+    again = cached.embed_items(shop.catalog)
+    np.testing.assert_array_equal(first.multimodal, again.multimodal)
+
+
+def test_a_field_that_repeats_the_title_is_left_out(shop: Shop) -> None:
+    table = shop.catalog.table.with_columns(
+        pl.lit("shirt").alias("category"), pl.lit("Acme").alias("brand")
+    )
+    texts = item_texts(type(shop.catalog)(table, shop.folder), ("title", "category", "brand"))
+    assert "shirt number 0 . Acme" in texts
+    assert "mug number 0 . shirt . Acme" in texts

@@ -1,0 +1,106 @@
+"""The training loop: early stopping, learning rates, accumulation, and runs that continue."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from model_fakes import small_model, write_shop
+from smar.data.shop import Shop
+from smar.errors import ModelError
+from smar.model.smar import SMAR
+from smar.training.loop import LoopConfig, fit, learning_rate_factor
+from smar.training.pretrain import Pretraining, PretrainingConfig
+from smar.training.stage import Material
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return write_shop(tmp_path_factory.mktemp("loop") / "shop", copies=2)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def material(model: SMAR, shop: Shop) -> Material:
+    return Material.read(model, shop.clicks(), shop.catalog, model.read_items(shop.catalog))
+
+
+def quick(**settings: object) -> LoopConfig:
+    return LoopConfig(**({"epochs": 2, "batch_size": 16, "precision": "float32"} | settings))  # type: ignore[arg-type]
+
+
+def test_learning_rates_rise_and_then_fall_to_nothing() -> None:
+    factors = [learning_rate_factor(step, 100, 0.1) for step in range(101)]
+    assert factors[0] == pytest.approx(0.1)
+    assert max(factors) == factors[9] == 1.0
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    assert factors[100] == pytest.approx(0)
+
+
+def test_training_ends_with_the_weights_of_the_best_validation(shop: Shop, cache: Path) -> None:
+    model = small_model(cache=cache)
+    figures = iter([0.1, 0.5, 0.2, 0.3, 0.9])
+    seen: list[str] = []
+
+    def validate(validated: SMAR) -> float:
+        seen.append(validated.fingerprint)
+        return next(figures)
+
+    report = fit(model, Pretraining(PretrainingConfig()), material(model, shop), quick(epochs=5, patience=2), validate=validate)
+    assert [figure for _, figure in report.validations] == [0.1, 0.5, 0.2, 0.3]
+    assert report.best == 0.5
+    assert model.fingerprint == seen[1]
+
+
+def test_a_finished_stage_is_not_run_again(shop: Shop, cache: Path, tmp_path: Path) -> None:
+    model = small_model(cache=cache)
+    stage = Pretraining(PretrainingConfig())
+    fit(model, stage, material(model, shop), quick(), home=tmp_path)
+    again = small_model(cache=cache)
+    report = fit(again, stage, material(again, shop), quick(), home=tmp_path)
+    assert again.fingerprint == model.fingerprint
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, report.steps + 1))
+    assert {"text", "image", "multimodal", "loss", "pairs_per_second", "temperature"} <= lines[0].keys()
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_two_accumulated_batches_move_the_weights_as_their_mean_gradient_does(shop: Shop, cache: Path) -> None:
+    model = small_model(cache=cache)
+    stage, matter = Pretraining(PretrainingConfig()), material(model, shop)
+    batches = matter.pairs.batches(0, 16, 0)[:2]
+    gradients = []
+    for places in batches:
+        model.zero_grad()
+        stage.losses(model, matter.pairs.batch(places), matter)["loss"].backward()
+        gradients.append({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
+    model.zero_grad()
+    for places in batches:
+        (stage.losses(model, matter.pairs.batch(places), matter)["loss"] / 2).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            mean = (gradients[0][name] + gradients[1][name]) / 2
+            torch.testing.assert_close(parameter.grad, mean, atol=1e-5, rtol=1e-4)
+
+
+def test_a_loss_that_is_no_number_stops_the_training(shop: Shop, cache: Path) -> None:
+    model = small_model(cache=cache)
+    with torch.no_grad():
+        model.log_scale.fill_(float("nan"))
+    with pytest.raises(ModelError, match="lower the learning rates"):
+        fit(model, Pretraining(PretrainingConfig()), material(model, shop), quick())
+
+
+def test_a_damaged_checkpoint_is_refused(shop: Shop, cache: Path, tmp_path: Path) -> None:
+    model = small_model(cache=cache)
+    stage = Pretraining(PretrainingConfig())
+    fit(model, stage, material(model, shop), quick(epochs=1), home=tmp_path)
+    (tmp_path / "checkpoint" / "pretraining" / "optimizer.safetensors").write_bytes(b"torn")
+    with pytest.raises(ModelError, match="cannot be continued"):
+        fit(model, stage, material(model, shop), quick(epochs=1), home=tmp_path)
