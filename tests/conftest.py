@@ -12,5 +12,7 @@ def mart() -> Path:
     """The real shop beside this repository, where there is one."""
     folder = Path(__file__).resolve().parents[2] / "shared" / "data" / "mart"
     if not folder.is_dir():
-        pytest.skip("the real shop `mart` lies beside the repository of its maintainers only; it is not public")
+        pytest.skip(
+            "the real shop `mart` lies beside the repository of its maintainers only; it is not public"
+        )
     return folder

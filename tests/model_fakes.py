@@ -51,11 +51,20 @@ def write_shop(folder: Path, copies: int = 4) -> Shop:
                 pixels[8:32, 6:24] = np.clip(np.array(rgb) + rng.integers(-12, 12, (24, 18, 3)), 0, 255)
                 Image.fromarray(pixels).save(folder / "images" / f"{item_id}.png")
                 image = f"images/{item_id}.png"
-                items.append({"item_id": item_id, "title": f"{thing} number {copy}", "image": image, "department": "fashion"})
+                items.append(
+                    {
+                        "item_id": item_id,
+                        "title": f"{thing} number {copy}",
+                        "image": image,
+                        "department": "fashion",
+                    }
+                )
                 clicks.append({"query": f"{colour} {thing}", "item_id": item_id, "clicks": 2, "orders": 0})
                 clicks.append({"query": f"{thing} in {colour}", "item_id": item_id, "clicks": 1, "orders": 0})
     for metres in range(1, 9):
-        items.append({"item_id": f"cable-{metres}", "title": f"cable {metres} m", "image": None, "department": "tools"})
+        items.append(
+            {"item_id": f"cable-{metres}", "title": f"cable {metres} m", "image": None, "department": "tools"}
+        )
         clicks.append({"query": f"{metres} m cable", "item_id": f"cable-{metres}", "clicks": 3, "orders": 1})
     pl.DataFrame(items).write_parquet(folder / "items.parquet")
     pl.DataFrame(clicks).write_parquet(folder / "clicks.parquet")

@@ -184,8 +184,8 @@ def search(
     engine = open_run(run).engine()
     result = engine.search(query, k, wanted, mode)
     typer.echo(
-        f"{result.query!r}: {result.vectors} vectors, gate {result.gate:.2f} "
-        f"(multimodal from {engine.model.gate_threshold:.2f})"
+        f"{result.query!r}: {result.vectors} vectors, gate {result.gate:.3f} "
+        f"(multimodal from {engine.model.gate_threshold:.3f})"
     )
     _show(_hits(result))
 

@@ -1,4 +1,4 @@
-"""Progress bars on standard error, for anything that takes longer than two seconds. Knows nothing of what progresses."""
+"""Progress bars on standard error, for what takes longer than two seconds. Knows nothing of what progresses."""
 
 from __future__ import annotations
 

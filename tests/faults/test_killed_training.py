@@ -35,7 +35,16 @@ checkpoint_every = 2
 
 
 def command(shop: Path, run: Path, config: Path, *more: str) -> list[str]:
-    arguments = ["train", str(shop), "--config", str(config), "--out", str(run), "--cache", str(run.parent / "cache")]
+    arguments = [
+        "train",
+        str(shop),
+        "--config",
+        str(config),
+        "--out",
+        str(run),
+        "--cache",
+        str(run.parent / "cache"),
+    ]
     return [sys.executable, "-m", "smar", *arguments, *more]
 
 
@@ -50,14 +59,18 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     shop = write_shop(tmp_path / "shop", copies=2).folder
     config = tmp_path / "config.toml"
     config.write_text(CONFIG)
-    whole = subprocess.run(command(shop, tmp_path / "whole", config), capture_output=True, text=True, check=False)
+    whole = subprocess.run(
+        command(shop, tmp_path / "whole", config), capture_output=True, text=True, check=False
+    )
     assert whole.returncode == 0, whole.stderr
     lines = progress(tmp_path / "whole")
 
     run, resume, kills = tmp_path / "killed", (), 0
     # In the first steps, in the middle, and in stage two; then to the end.
     for moment in (1, lines // 3, 2 * lines // 3, lines - 4):
-        with subprocess.Popen(command(shop, run, config, *resume), stderr=subprocess.PIPE, text=True) as child:
+        with subprocess.Popen(
+            command(shop, run, config, *resume), stderr=subprocess.PIPE, text=True
+        ) as child:
             while progress(run) <= moment and child.poll() is None:
                 time.sleep(0.002)
             child.send_signal(signal.SIGKILL)

@@ -17,10 +17,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from smar.config import Config
+from smar.data.images import ImageLimits
 from smar.experiment.config import ExperimentConfig
 from smar.market.config import MarketConfig
 from smar.retrieval.lexical import BM25Config
-
 
 _INTRODUCTION = """# Configuration
 
@@ -32,7 +32,7 @@ heading below is a table of that file, and what the file leaves out has its defa
 """
 _ELSEWHERE = """# Settings that are no part of a training file
 
-`smar make-shop` sets the first two fields of `MarketConfig`; the rest, and `BM25Config`, are for Python.
+`smar make-shop` sets the first two fields of `MarketConfig`; the rest of what follows is for Python.
 """
 _WORDS: dict[Any, str] = {
     int: "whole number",
@@ -57,7 +57,10 @@ class Section:
 def configuration_page() -> str:
     """The whole of docs/configuration.md."""
     parts = [_INTRODUCTION, describe(ExperimentConfig), _ELSEWHERE]
-    return "\n".join(parts + [describe(config) for config in (MarketConfig, BM25Config)]).strip() + "\n"
+    return (
+        "\n".join(parts + [describe(config) for config in (MarketConfig, BM25Config, ImageLimits)]).strip()
+        + "\n"
+    )
 
 
 def describe(config: type[Config], name: str = "") -> str:

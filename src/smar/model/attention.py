@@ -35,7 +35,8 @@ class AttentionLayer(nn.Module):
         normed = self.norm(states)
         attended = self._attend(normed, normed if others is None else self.norm(others), mask)
         states = states + attended
-        return states + self.network(states)
+        mixed: Tensor = states + self.network(states)
+        return mixed
 
     def _attend(self, own: Tensor, other: Tensor, mask: Tensor | None) -> Tensor:
         batch, length, width = own.shape
@@ -48,4 +49,5 @@ class AttentionLayer(nn.Module):
         if mask is not None:
             scores = scores.masked_fill(~mask[:, None, None, :], -1e4)
         mixed = scores.softmax(-1).to(value.dtype) @ value
-        return self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+        attended: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+        return attended

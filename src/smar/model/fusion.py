@@ -20,7 +20,7 @@ class FusionConfig(Config):
     """How text and image are fused into the vector of an item that has both."""
 
     kind: FusionKind = "cross_attention"
-    """`cross_attention` is the paper's; `gated`, `concat` and `sum` are simpler; `image` and `text` use one side only."""
+    """`cross_attention` is the paper's; `gated`, `concat`, `sum` are simpler; `image` and `text` use one side."""
     layers: int = Field(default=1, ge=1)
     """Cross attention: how many layers look in each direction."""
 

@@ -16,7 +16,7 @@ class GateConfig(Config):
     hidden: int = Field(default=64, ge=1)
     """Width of the gate's one hidden layer."""
     threshold: float = Field(default=0.5, ge=0, le=1)
-    """From this probability on a query meets multimodal vectors; stage two replaces it by one chosen on held-out clicks."""
+    """From this P(q) on, a query meets multimodal vectors; training replaces it by one chosen on held-out clicks."""
 
 
 class ImageGate(nn.Module):
@@ -29,9 +29,10 @@ class ImageGate(nn.Module):
 
     def __init__(self, dim: int, config: GateConfig) -> None:
         super().__init__()
-        self.network = nn.Sequential(nn.Linear(dim, config.hidden), nn.GELU(), nn.Linear(config.hidden, 1))
-        nn.init.zeros_(self.network[2].weight)
-        nn.init.zeros_(self.network[2].bias)
+        last = nn.Linear(config.hidden, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.network = nn.Sequential(nn.Linear(dim, config.hidden), nn.GELU(), last)
         self.register_buffer("threshold", torch.tensor(float(config.threshold)))
 
     def forward(self, queries: Float[Tensor, "query dim"]) -> Float[Tensor, " query"]:

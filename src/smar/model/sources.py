@@ -6,7 +6,7 @@ Knows encoders, tokens and photos; nothing of towers, clicks or losses.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -166,42 +166,43 @@ class Images:
         """States of the photos of `rows`, all of which have one."""
         device = next(self.encoder.parameters()).device
         if self._store is None:
-            return self.encoder(torch.from_numpy(self._pixels(rows)).to(device))
+            live: ImageStates = self.encoder(torch.from_numpy(self._pixels(rows)).to(device))
+            return live
         flat, _ = self._store.gather(self._entries[rows])
         states = torch.from_numpy(flat[:, 0]).to(device)
-        summary, patches = states.split(
-            [self.encoder.summary_width, states.shape[1] - self.encoder.summary_width], dim=1
-        )
+        summary, patches = states.tensor_split([self.encoder.summary_width], dim=1)
         return ImageStates(summary, patches.reshape(len(rows), self.encoder.patch_count, -1))
 
     def _encode_rows(self, rows: list[int], positions: list[int]) -> list[np.ndarray | None]:
-        paths = [self.paths[rows[position]] for position in positions]
-        pictures = list(read_images(paths, self.encoder.image_size, None, workers=2))  # type: ignore[arg-type]
-        arrays: list[np.ndarray | None] = [None] * len(positions)
-        readable = []
-        for place, picture in enumerate(pictures):
+        """Flat states [1, width] of the photos at `positions` of `rows`; None for those that cannot be used."""
+        places, pixels = [], []
+        for place, picture in enumerate(self._pictures([rows[position] for position in positions])):
             if isinstance(picture, ImageFault):
                 self._leave_out(rows[positions[place]], picture)
             else:
-                readable.append(place)
-        if readable:
+                places.append(place)
+                pixels.append(picture)
+        arrays: list[np.ndarray | None] = [None] * len(positions)
+        if pixels:
             device = next(self.encoder.parameters()).device
-            pixels = torch.from_numpy(np.stack([pictures[place] for place in readable]))  # type: ignore[arg-type]
             with torch.inference_mode():
-                states = self.encoder(pixels.to(device))
+                states = self.encoder(torch.from_numpy(np.stack(pixels)).to(device))
             flat = torch.cat([states.summary, states.patches.flatten(1)], dim=1).float().cpu().numpy()
-            for place, row in zip(readable, flat, strict=True):
+            for place, row in zip(places, flat, strict=True):
                 arrays[place] = row[None]
         return arrays
 
     def _pixels(self, rows: Rows) -> np.ndarray:
-        pictures = list(
-            read_images([self.paths[row] for row in rows], self.encoder.image_size, None, workers=2)
-        )  # type: ignore[misc]
-        for picture in pictures:
+        pixels = []
+        for picture in self._pictures(rows.tolist()):
             if isinstance(picture, ImageFault):
                 raise ModelError(f"{picture.message} (it could be read when training began)")
-        return np.stack(pictures)  # type: ignore[arg-type]
+            pixels.append(picture)
+        return np.stack(pixels)
+
+    def _pictures(self, rows: list[int]) -> Iterator[np.ndarray | ImageFault]:
+        paths = [path for path in (self.paths[row] for row in rows) if path is not None]
+        return read_images(paths, self.encoder.image_size, None, workers=2)
 
     def _leave_out(self, row: int, fault: ImageFault) -> None:
         self.has_image[row] = False

@@ -217,10 +217,8 @@ class SearchEngine:
         queries, gate = embedded.vectors, embedded.gate
         if mode == "soft":
             return self.indexes.soft(queries, gate, k, allowed), ["soft"] * len(queries)
-        if mode == "auto":
-            with_image = gate >= self.model.gate_threshold
-        else:
-            with_image = np.full(len(queries), mode == "always")
+        is_open = gate >= self.model.gate_threshold
+        with_image = is_open if mode == "auto" else np.full(len(queries), mode == "always")
         passing = len(self) if allowed is None else int(np.count_nonzero(allowed))
         shape = (len(queries), min(k, passing))
         best = Neighbours(np.empty(shape, np.float32), np.empty(shape, np.int64))

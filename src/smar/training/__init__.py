@@ -1,1 +1,1 @@
-"""Learning from clicks: stage one (three contrastive tasks) and stage two (the gate). Knows the model, never the index."""
+"""Learning from clicks: stage one (three contrastive tasks), stage two (the gate). Knows no index and no search."""

@@ -1,4 +1,4 @@
-"""Stage two: the gate learns which queries need the image, and the towers adapt to its choice (paper, adaptive learning).
+"""Stage two, adaptive learning: the gate learns which queries need the image, and the towers adapt to its choice.
 
 Knows what is learnt; the loop knows how, and the caller chooses the threshold on held-out clicks.
 """

@@ -175,7 +175,7 @@ class Loop:
         return self._finish()
 
     def _remaining(self) -> Iterator[list[Places]]:
-        """The batches of every step still to take; they depend on seed and step alone, so a resumed run sees the same."""
+        """The batches of every step still to take; seed and step alone decide them, so a resumed run sees the same."""
         if self.progress.is_over:
             return
         first = self.progress.step // self.steps_an_epoch

@@ -81,4 +81,5 @@ class Pairs:
         """Whether the log has each of `queries` with each of `items`."""
         keys = queries[:, None] * self._stride + items[None, :]
         at = np.searchsorted(self._known, keys).clip(max=len(self._known) - 1)
-        return (self._known[at] == keys) & (items < self._stride)[None, :]
+        known: np.ndarray = (self._known[at] == keys) & (items < self._stride)[None, :]
+        return known

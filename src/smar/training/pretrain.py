@@ -1,4 +1,4 @@
-"""Stage one: three contrastive tasks bring queries to item texts, item images and both (paper, multi-task pre-training).
+"""Stage one, multi-task pre-training: contrastive tasks bring queries to item texts, item images and both.
 
 Knows what is learnt; the loop knows how.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from torch.utils.tensorboard import SummaryWriter
 
@@ -48,7 +48,7 @@ class Recorder:
             self._board.close()
 
 
-def _whole_lines(path: Path) -> list[dict[str, object]]:
+def _whole_lines(path: Path) -> list[dict[str, Any]]:
     """The lines of a file whose last one may be torn."""
     if not path.exists():
         return []

@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 
 from smar.experiment.validation import choose_threshold
 
-figures = st.lists(
-    st.tuples(*[st.floats(0, 1, allow_subnormal=False)] * 3), min_size=1, max_size=20
-)
+figures = st.lists(st.tuples(*[st.floats(0, 1, allow_subnormal=False)] * 3), min_size=1, max_size=20)
 
 
 @given(figures)

@@ -59,7 +59,9 @@ def test_a_permuted_batch_gives_the_permuted_vectors(kind: FusionKind, shop: Sho
 def test_a_query_has_the_same_vector_alone_and_beside_a_longer_one() -> None:
     model = small_model(query_layers=1)
     alone = model.embed_queries(["red shirt"])
-    beside = model.embed_queries(["red shirt", "a very long query about a red shirt with many buttons and a collar"])
+    beside = model.embed_queries(
+        ["red shirt", "a very long query about a red shirt with many buttons and a collar"]
+    )
     np.testing.assert_allclose(alone.vectors[0], beside.vectors[0], atol=1e-5)
     assert ((beside.gate > 0) & (beside.gate < 1)).all()
 
@@ -139,7 +141,9 @@ def test_cached_states_are_those_that_are_computed_live(shop: Shop, tmp_path: Pa
     cached = SMAR.build(frozen).eval()
     cached.cache = tmp_path
     first = cached.embed_items(shop.catalog)
-    live = SMAR.build(frozen.model_copy(update={"text": frozen.text.model_copy(update={"trained": "all"})})).eval()
+    live = SMAR.build(
+        frozen.model_copy(update={"text": frozen.text.model_copy(update={"trained": "all"})})
+    ).eval()
     live.cache = tmp_path
     np.testing.assert_allclose(first.text, live.embed_items(shop.catalog).text, atol=2e-2)
     # The second time everything is there: no state is computed, and the vectors are the same bits.
@@ -148,9 +152,7 @@ def test_cached_states_are_those_that_are_computed_live(shop: Shop, tmp_path: Pa
 
 
 def test_a_field_that_repeats_the_title_is_left_out(shop: Shop) -> None:
-    table = shop.catalog.table.with_columns(
-        pl.lit("shirt").alias("category"), pl.lit("Acme").alias("brand")
-    )
+    table = shop.catalog.table.with_columns(pl.lit("shirt").alias("category"), pl.lit("Acme").alias("brand"))
     texts = item_texts(type(shop.catalog)(table, shop.folder), ("title", "category", "brand"))
     assert "shirt number 0 . Acme" in texts
     assert "mug number 0 . shirt . Acme" in texts

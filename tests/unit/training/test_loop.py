@@ -52,7 +52,13 @@ def test_training_ends_with_the_weights_of_the_best_validation(shop: Shop, cache
         seen.append(validated.fingerprint)
         return next(figures)
 
-    report = fit(model, Pretraining(PretrainingConfig()), material(model, shop), quick(epochs=5, patience=2), validate=validate)
+    report = fit(
+        model,
+        Pretraining(PretrainingConfig()),
+        material(model, shop),
+        quick(epochs=5, patience=2),
+        validate=validate,
+    )
     assert [figure for _, figure in report.validations] == [0.1, 0.5, 0.2, 0.3]
     assert report.best == 0.5
     assert model.fingerprint == seen[1]
@@ -71,7 +77,9 @@ def test_a_finished_stage_is_not_run_again(shop: Shop, cache: Path, tmp_path: Pa
     assert list((tmp_path / "tensorboard").iterdir())
 
 
-def test_two_accumulated_batches_move_the_weights_as_their_mean_gradient_does(shop: Shop, cache: Path) -> None:
+def test_two_accumulated_batches_move_the_weights_as_their_mean_gradient_does(
+    shop: Shop, cache: Path
+) -> None:
     model = small_model(cache=cache)
     stage, matter = Pretraining(PretrainingConfig()), material(model, shop)
     batches = matter.pairs.batches(0, 16, 0)[:2]

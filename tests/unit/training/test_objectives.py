@@ -50,4 +50,6 @@ def test_the_gate_is_pushed_towards_the_side_that_did_better() -> None:
 
 def test_a_weighted_mean_of_nothing_is_zero() -> None:
     assert weighted_mean(torch.zeros(0), torch.zeros(0)) == 0
-    torch.testing.assert_close(weighted_mean(torch.tensor([1.0, 4.0]), torch.tensor([3.0, 1.0])), torch.tensor(1.75))
+    torch.testing.assert_close(
+        weighted_mean(torch.tensor([1.0, 4.0]), torch.tensor([3.0, 1.0])), torch.tensor(1.75)
+    )

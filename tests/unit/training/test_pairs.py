@@ -15,8 +15,13 @@ def make_pairs(queries: list[int], items: list[int]) -> Pairs:
     return Pairs(texts, np.array(queries, dtype=np.int64), np.array(items, dtype=np.int64), weights)
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 7)), min_size=1, max_size=30, unique=True), st.integers(1, 9))
-def test_every_epoch_has_every_pair_once_and_knows_exactly_the_log(log: list[tuple[int, int]], size: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 7)), min_size=1, max_size=30, unique=True),
+    st.integers(1, 9),
+)
+def test_every_epoch_has_every_pair_once_and_knows_exactly_the_log(
+    log: list[tuple[int, int]], size: int
+) -> None:
     pairs = make_pairs([query for query, _ in log], [item for _, item in log])
     for epoch in range(2):
         seen = []

@@ -30,7 +30,7 @@ class TextEncoderConfig(Config):
     """Which text encoder reads queries and items, and how much of it is trained."""
 
     name: str = "minilm"
-    """`minilm` (all-MiniLM-L6-v2, packaged), `small` (two new layers, for tests), or a `transformers` folder or hub name."""
+    """`minilm` (packaged), `small` (two new layers, for tests), or a folder or hub name of a `transformers` encoder."""
     trained: Literal["none", "all"] | PositiveInt = "all"
     """`none` freezes the encoder (its states are then cached), `all` trains every layer, N the last N layers."""
     trains_embeddings: bool = False
@@ -54,9 +54,8 @@ class TextEncoder(nn.Module):
             # Frozen or briefly fine-tuned on short texts, dropout only slows learning down.
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
-        # A CPU's fused attention is slow backwards; texts here are short, and the plain one is faster.
-        if not self.is_frozen and hasattr(network, "set_attn_implementation"):
-            network.set_attn_implementation("eager")
+        self._attention = ""
+        self.train()
         train_last_layers(network, config.trained)
         if config.trained == "all" and not config.trains_embeddings:
             network.get_input_embeddings().requires_grad_(False)
@@ -78,15 +77,15 @@ class TextEncoder(nn.Module):
         source = architecture or _source(config.name)
         try:
             if source is None:
-                network = AutoModel.from_config(_small_network())
+                network: PreTrainedModel = AutoModel.from_config(_small_network())  # type: ignore[no-untyped-call]
                 tokenizer = Tokenizer.from_file(str(_packaged_minilm() / _TOKENIZER))
             else:
                 network = _read_network(source, pretrained=pretrained)
                 tokenizer = _read_tokenizer(source)
         except (OSError, ValueError) as error:
             raise ModelError(
-                f"text encoder {config.name!r}: cannot be loaded ({str(error).splitlines()[0]}); give `minilm`, `small`, "
-                "or the folder or hub name of a transformers text encoder"
+                f"text encoder {config.name!r}: cannot be loaded ({str(error).splitlines()[0]}); "
+                "give `minilm`, `small`, or the folder or hub name of a transformers text encoder"
             ) from error
         return cls(network, tokenizer, config)
 
@@ -108,7 +107,13 @@ class TextEncoder(nn.Module):
 
     def train(self, mode: bool = True) -> TextEncoder:
         """Switch to training; a frozen encoder stays as it is."""
-        return super().train(mode and not self.is_frozen)
+        is_training = mode and not self.is_frozen
+        # A CPU's fused attention is fast forwards and slow backwards; on short texts the plain one wins there.
+        kind = "eager" if is_training and self.network.device.type == "cpu" else "sdpa"
+        if kind != self._attention:
+            self.network.set_attn_implementation(kind)
+            self._attention = kind
+        return super().train(is_training)
 
     def tokenize(self, texts: Sequence[str], longest: int) -> tuple[list[np.ndarray], int]:
         """Token ids of each text, int32 [token] with the encoder's own special tokens, and how many were cut."""
@@ -161,19 +166,22 @@ def _small_network() -> PretrainedConfig:
 
 
 def _read_network(source: Path | str, *, pretrained: bool) -> PreTrainedModel:
+    network: PreTrainedModel
     if not pretrained:
-        return AutoModel.from_config(AutoConfig.from_pretrained(source))
+        network = AutoModel.from_config(AutoConfig.from_pretrained(source))  # type: ignore[no-untyped-call]
+        return network
     verbosity = transformers_logging.get_verbosity()
     # Published checkpoints carry heads that are not used here; the library lists them as a warning.
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         network = AutoModel.from_pretrained(source, use_safetensors=True)
     finally:
         transformers_logging.set_verbosity(verbosity)
-        transformers_logging.enable_progress_bar()
+        transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     # Dual encoders (CLIP, SigLIP) keep their text half under this name.
-    return getattr(network, "text_model", network)
+    half: PreTrainedModel = getattr(network, "text_model", network)
+    return half
 
 
 def _read_tokenizer(source: Path | str) -> Tokenizer:

@@ -28,11 +28,11 @@ _INPUT = "input.json"
 
 @dataclass(frozen=True)
 class VisionInput:
-    """How a vision network wants its pixels, and whether its pooled output was trained."""
+    """How a vision network wants its pixels, and whether a pooler was published with it."""
 
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     deviation: tuple[float, ...] = (0.5, 0.5, 0.5)
-    uses_pooled: bool = True
+    has_pooler: bool = True
 
     def normalise(
         self, pixels: UInt8[Tensor, "image height width 3"]
@@ -72,7 +72,7 @@ class VisionEncoder(ImageEncoder):
                 network, vision_input = _rebuild(architecture)
             else:
                 network = _unread(config.name)
-                vision_input = _read_input(config.name, uses_pooled=True)
+                vision_input = _read_input(config.name, has_pooler=True)
         except (OSError, ValueError, TypeError, KeyError, ImportError) as error:
             raise ModelError(
                 f"image encoder {config.name!r}: cannot be loaded ({_first_line(error)}); give "
@@ -117,7 +117,7 @@ def _look(
     moments = {depth: Moments.of(depths[depth], grid) for depth in quarters}
     summary = [one.whole for one in moments.values()]
     pooled = outputs.get("pooler_output")
-    if vision_input.uses_pooled and pooled is not None:
+    if pooled is not None:
         summary.append(pooled.flatten(1).float())
     last, half = moments[len(depths) - 1], moments[math.ceil(len(depths) / 2) - 1]
     return ImageStates(torch.cat(summary, dim=1), torch.cat([last.cell_mean, half.cell_mean], dim=2))
@@ -143,7 +143,7 @@ def _as_map(tokens: Float[Tensor, "image token channel"], config: Any, size: int
 
 
 def _read(name: str) -> tuple[Any, VisionInput]:
-    """Published weights, of which only the pooled output's may be missing: that output is then left out."""
+    """Published weights, of which only the pooler's may be missing: the network then goes without."""
     verbosity = transformers_logging.get_verbosity()
     # What is missing is judged below; what is not used (a text half, a classifier) need not be told.
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -158,13 +158,15 @@ def _read(name: str) -> tuple[Any, VisionInput]:
     network = _vision_half(whole)
     prefix = "vision_model." if network is not whole else ""
     missing = {key for key in loaded["missing_keys"] if key.startswith(prefix)}
-    untrained = {key for key in missing if key.removeprefix(prefix).split(".")[0] in ("pooler", "head")}
+    untrained = {key for key in missing if key.startswith(f"{prefix}pooler.")}
     if missing - untrained:
         raise ValueError(f"weights are missing: {', '.join(sorted(missing - untrained)[:3])}")
-    return network, _read_input(name, uses_pooled=not untrained)
+    if untrained:
+        network.pooler = None
+    return network, _read_input(name, has_pooler=not untrained)
 
 
-def _read_input(name: str, *, uses_pooled: bool) -> VisionInput:
+def _read_input(name: str, *, has_pooler: bool) -> VisionInput:
     try:
         published, _ = ImageProcessingMixin.get_image_processor_dict(name)
     except OSError:  # none was published with it
@@ -173,20 +175,21 @@ def _read_input(name: str, *, uses_pooled: bool) -> VisionInput:
     return VisionInput(
         tuple(published.get("image_mean") or default.mean),
         tuple(published.get("image_std") or default.deviation),
-        uses_pooled,
+        has_pooler,
     )
 
 
 def _rebuild(folder: Path) -> tuple[Any, VisionInput]:
     network = _unread(folder)
     stored = json.loads((folder / _INPUT).read_text(encoding="utf-8"))
-    mean, deviation = tuple(stored["mean"]), tuple(stored["deviation"])
-    return network, VisionInput(mean, deviation, bool(stored["uses_pooled"]))
+    if not stored["has_pooler"]:
+        network.pooler = None
+    return network, VisionInput(tuple(stored["mean"]), tuple(stored["deviation"]), stored["has_pooler"])
 
 
 def _unread(source: str | Path) -> Any:
     """The network with random weights."""
-    return _vision_half(AutoModel.from_config(AutoConfig.from_pretrained(source)))  # type: ignore[no-untyped-call]
+    return _vision_half(AutoModel.from_config(AutoConfig.from_pretrained(source), dtype=torch.float32))  # type: ignore[no-untyped-call]
 
 
 def _vision_half(network: Any) -> Any:
