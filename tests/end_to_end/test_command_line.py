@@ -138,7 +138,6 @@ def test_the_version_is_the_packages(place: Place) -> None:
         ("train nowhere --config configs/demo.toml --out runs/x", "nowhere: is no folder"),
         ("train shops/demo --config configs/none.toml --out runs/x", "configs/none.toml: cannot be read"),
         ("train shops/demo --config configs/demo.toml --out runs/x --set model.dims=3", "model.dims: there is no such"),
-        ("train shops/demo --config configs/demo.toml --out runs/x --set model.text.name=nowhere", "nowhere"),
         ("train shops/demo --config configs/demo.toml --out runs/demo", "runs/demo: is there already"),
         ("train shops/demo --config configs/demo.toml --out runs/x --resume", "no run to resume"),
         ("index shops/demo runs/x", "runs/x: is no run"),
@@ -165,6 +164,12 @@ def test_what_cannot_be_done_is_said_in_one_line_and_leaves_nothing(
         words = ["search", "runs/demo", " "]
     assert said in place.fail(*words)
     assert files_of(place.folder) == before
+
+
+def test_a_training_that_cannot_begin_leaves_nothing_that_is_taken_for_a_run(place: Place) -> None:
+    train = ("train", "shops/demo", "--config", "configs/demo.toml", "--out", "runs/begun")
+    assert "'nowhere': cannot be loaded" in place.fail(*train, "--set", "model.text.name=nowhere")
+    assert "runs/begun" in place.fail("index", "shops/demo", "runs/begun")
 
 
 def files_of(folder: Path) -> dict[str, int]:

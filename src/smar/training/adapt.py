@@ -22,15 +22,26 @@ from smar.training.pairs import PairBatch
 from smar.training.stage import Material, task_losses
 
 
+class AdaptationLoopConfig(LoopConfig):
+    """The loop with stage two's defaults: short and slow for what stage one learnt, quick for the new gate."""
+
+    epochs: int = Field(default=1, ge=0)
+    """How often every pair is seen; zero leaves the stage out."""
+    learning_rate: float = Field(default=1e-4, gt=0)
+    """Peak learning rate of the towers."""
+    encoder_learning_rate: float = Field(default=1e-5, gt=0)
+    """Peak learning rate of what is trained of pretrained encoders."""
+    gate_learning_rate: float = Field(default=3e-3, gt=0)
+    """Peak learning rate of the gate."""
+
+
 class AdaptationConfig(Config):
     """Stage two: fine-tuning in which P(q) decides between text and multimodal vectors."""
 
     objective: Literal["expected", "labels"] = "labels"
     """`expected` minimises p l_m + (1 - p) l_t alone; `labels` also fits p to which vectors did better on each pair."""
-    loop: LoopConfig = LoopConfig(
-        epochs=1, learning_rate=1e-4, encoder_learning_rate=1e-5, gate_learning_rate=3e-3
-    )
-    """Steps, learning rates and stopping; zero epochs leave the stage out."""
+    loop: AdaptationLoopConfig = AdaptationLoopConfig()
+    """Steps, learning rates and stopping."""
 
 
 @dataclass(frozen=True)

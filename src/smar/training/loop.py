@@ -21,6 +21,7 @@ from smar.errors import ModelError
 from smar.model.smar import SMAR, Precision, is_fast_in_bfloat16
 from smar.progress import ProgressBar, console, progress_bar
 from smar.training.checkpoint import Checkpoint, Progress
+from smar.training.memory import release_freed_memory
 from smar.training.pairs import Places
 from smar.training.recorder import Recorder
 from smar.training.stage import Material, Stage
@@ -29,6 +30,7 @@ Validate = Callable[[SMAR], float]
 """A figure of merit on held-out clicks; higher is better."""
 
 _SMOOTHING = 0.95
+_STEPS_BETWEEN_TRIMS = 10
 
 
 class LoopConfig(Config):
@@ -163,6 +165,8 @@ class Loop:
             for places in self._remaining():
                 self._step(places, bar)
                 step = self.progress.step
+                if step % _STEPS_BETWEEN_TRIMS == 0:
+                    release_freed_memory()
                 if validate is not None and (step % every == 0 or step == self.steps):
                     self._validate(validate)
                 self.progress.is_over |= step == self.steps
