@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
 from smar.config import Config
