@@ -26,7 +26,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: setup ## make up a shop, train three models, index, judge and search it: about 8 minutes
 	rm -rf shops/demo runs/demo runs/demo-text runs/demo-image
-	$(SMAR) make-shop shops/demo --items 3000
+	$(SMAR) make-shop shops/demo --items 2000
 	$(SMAR) check shops/demo
 	$(SMAR) train shops/demo --config configs/demo-text.toml --out runs/demo-text
 	$(SMAR) train shops/demo --config configs/demo-image.toml --out runs/demo-image
