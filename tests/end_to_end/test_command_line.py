@@ -151,7 +151,7 @@ def test_the_version_is_the_packages(place: Place) -> None:
         ("evaluate shops/demo runs/demo --queries configs/demo.toml", "one is given without the other"),
         ("evaluate shops/demo bm25 --measures nDCG@ten", "there is no such measure"),
         ("evaluate shops/demo bm25 runs/demo --run-file out.trec", "holds one run"),
-        ("evaluate shops/demo --trec configs/demo.toml", "TREC"),
+        ("evaluate shops/demo --trec configs/demo.toml", "expected `query_id Q0"),
         ("compare shops/demo runs/demo runs/demo", "name two different runs"),
     ],
 )  # fmt: skip
@@ -198,7 +198,7 @@ def test_a_shop_with_faults_is_exit_code_2_with_every_fault(tmp_path: Path) -> N
         "'a' is the id",
     ):
         assert fault in done.stdout
-    assert "items.csv, row 1 (line 2), price" in here.fail(
+    assert "items.csv, row 1, price" in here.fail(
         "train", "shop", "--config", "configs/demo.toml", "--out", "r"
     )
 

@@ -18,7 +18,7 @@ from torch.optim import AdamW
 
 from smar.config import Config
 from smar.errors import ModelError
-from smar.model.smar import SMAR, Precision, is_fast_in_bfloat16
+from smar.model.smar import SMAR, Precision, is_fast_in_bfloat16, low_precision
 from smar.progress import ProgressBar, console, progress_bar
 from smar.training.checkpoint import Checkpoint, Progress
 from smar.training.memory import release_freed_memory
@@ -130,11 +130,9 @@ class Loop:
         wants_low = config.precision == "bfloat16" or (
             config.precision == "auto" and is_fast_in_bfloat16(model.device)
         )
-        self.accelerator = Accelerator(
-            mixed_precision="bf16" if wants_low else "no",
-            cpu=model.device.type == "cpu",
-            step_scheduler_with_optimizer=False,
-        )
+        # Accelerate keeps its precision for the whole process; a stage has its own.
+        self.accelerator = Accelerator(cpu=model.device.type == "cpu", step_scheduler_with_optimizer=False)
+        self.is_low_precision = wants_low
         self.model = model
         self.stage = stage
         self.material = material
@@ -197,7 +195,7 @@ class Loop:
         self.optimizer.zero_grad(set_to_none=True)
         means: dict[str, float] = {}
         for places in batches:
-            with self.accelerator.autocast():
+            with low_precision(self.model.device, enabled=self.is_low_precision):
                 losses = self.stage.losses(self.model, self.material.pairs.batch(places), self.material)
             if not torch.isfinite(losses["loss"]):
                 raise ModelError(
