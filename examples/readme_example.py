@@ -2,7 +2,7 @@
 
     python examples/readme_example.py [SHOP] [CONFIG]
 
-SHOP is a shop's folder (default shops/demo; `smar make-shop shops/demo --items 3000` makes it), CONFIG a file of
+SHOP is a shop's folder (default shops/demo; `smar make-shop shops/demo --items 2000` makes it), CONFIG a file of
 settings (default configs/demo.toml).
 """
 
