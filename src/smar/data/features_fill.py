@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,9 @@ def fill(store: FeatureStore, keys: Sequence[str], encode: Encode, batch: int, t
         distinct, stored, size = len(set(keys)), len(store), store.size_bytes
         left_out: list[int] = []
         is_announced = False
-        with progress_bar(title, total=distinct, done=distinct - len(todo)) as bar:
+        # Nothing to compute is nothing to show.
+        shown = progress_bar(title, total=distinct, done=distinct - len(todo)) if todo else nullcontext()
+        with shown as bar:
             for first in range(0, len(todo), batch):
                 positions = todo[first : first + batch]
                 encoded = _encoded(encode, positions, title)
@@ -67,7 +70,8 @@ def fill(store: FeatureStore, keys: Sequence[str], encode: Encode, batch: int, t
                     _announce(store, list(encoded.values()), len(todo) - first, title)
                     is_announced = True
                 store.append([keys[position] for position in encoded], list(encoded.values()))
-                bar.advance(len(positions))
+                if bar is not None:
+                    bar.advance(len(positions))
     return FillReport(
         keys=len(keys),
         distinct=distinct,
