@@ -126,15 +126,7 @@ def _type_words(annotation: Any) -> str:
         return f"list of {' or '.join(dict.fromkeys(_type_words(part) for part in members))}"
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return " or ".join(f"`{one.value}`" for one in annotation)
-    plain = {
-        int: "whole number",
-        float: "number",
-        str: "text",
-        bool: "true or false",
-        Path: "path",
-        datetime: "time",
-    }
-    return plain.get(annotation, "unset" if annotation is type(None) else annotation.__name__)
+    return _WORDS.get(annotation) or str(annotation.__name__)
 
 
 def _limits(rule: object) -> Iterator[str]:
