@@ -30,7 +30,7 @@ Validate = Callable[[SMAR], float]
 """A figure of merit on held-out clicks; higher is better."""
 
 _SMOOTHING = 0.95
-_STEPS_BETWEEN_TRIMS = 10
+_STEPS_BETWEEN_TRIMS = 3
 
 
 class LoopConfig(Config):
