@@ -169,6 +169,7 @@ def test_what_cannot_be_done_is_said_in_one_line_and_leaves_nothing(
 def test_a_training_that_cannot_begin_leaves_nothing_that_is_taken_for_a_run(place: Place) -> None:
     train = ("train", "shops/demo", "--config", "configs/demo.toml", "--out", "runs/begun")
     assert "'nowhere': cannot be loaded" in place.fail(*train, "--set", "model.text.name=nowhere")
+    assert not (place.folder / "runs/begun").exists()
     assert "runs/begun" in place.fail("index", "shops/demo", "runs/begun")
 
 

@@ -60,12 +60,13 @@ def train(
     log = shop.clicks(config.clicks)
     learnt, kept_back = log.split(config.clicks.held_out, config.clicks.seed)
     _check_logs(learnt, kept_back, config)
+    # Before the folder is claimed: a model that cannot be built leaves nothing behind.
+    model = SMAR.build(config.model)
     _claim(out, config, shop, resume=resume)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     _say(f"{log!r}: {len(learnt):,} pairs to learn from, {len(kept_back):,} held out")
 
-    model = SMAR.build(config.model)
     model.cache = cache or model.cache
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     items = model.read_items(shop.catalog)

@@ -26,7 +26,7 @@ from smar.errors import ModelError
 from smar.files import digest
 from smar.model.encoders.image import ImageEncoder, ImageStates
 from smar.model.encoders.text import TextEncoder
-from smar.progress import console
+from smar.progress import console, track
 
 Rows = Int64[np.ndarray, " row"]
 
@@ -130,18 +130,19 @@ class Images:
         self.encoder = encoder
         self.paths = paths
         self.faults: dict[str, int] = {}
+        self._unusable: dict[str, ImageFault] = {}
         self.has_image = np.array([path is not None for path in paths], dtype=np.bool_)
         self._store: FeatureStore | None = None
         self._entries: np.ndarray = np.empty(0, dtype=np.int64)
 
     def check(self) -> None:
         """Look for photos that cannot be used, count them, and treat their items as items without one."""
-        for row in np.flatnonzero(self.has_image):
+        for row in track(np.flatnonzero(self.has_image).tolist(), "checking photos"):
             path = self.paths[row]
             assert path is not None
             for fault in inspect_image(path):
                 if fault.fatal:
-                    self._leave_out(int(row), fault)
+                    self._leave_out(row, fault)
 
     def cache(self, folder: Path, title: str) -> None:
         """Compute the frozen encoder's states of every photo, unless `folder` holds them already."""
@@ -156,11 +157,14 @@ class Images:
                 rows.append(row)
             except ImageUnreadable as error:
                 self._leave_out(row, error.fault)
-        fill(store, keys, partial(self._encode_rows, rows), batch=_IMAGES_AT_ONCE, title=title)
+        fill(store, keys, partial(self._encode_rows, rows, keys), batch=_IMAGES_AT_ONCE, title=title)
         self._store = store
         self._entries = np.full(len(self.paths), -1, dtype=np.int64)
         self._entries[rows] = store.lookup(keys)
-        self.has_image &= self._entries >= 0
+        # A photo is encoded once, but counts for every item that shows it.
+        for row, key in zip(rows, keys, strict=True):
+            if key in self._unusable:
+                self._leave_out(row, self._unusable[key])
 
     def states(self, rows: Rows) -> ImageStates:
         """States of the photos of `rows`, all of which have one."""
@@ -173,12 +177,12 @@ class Images:
         summary, patches = states.tensor_split([self.encoder.summary_width], dim=1)
         return ImageStates(summary, patches.reshape(len(rows), self.encoder.patch_count, -1))
 
-    def _encode_rows(self, rows: list[int], positions: list[int]) -> list[np.ndarray | None]:
+    def _encode_rows(self, rows: list[int], keys: list[str], positions: list[int]) -> list[np.ndarray | None]:
         """Flat states [1, width] of the photos at `positions` of `rows`; None for those that cannot be used."""
         places, pixels = [], []
         for place, picture in enumerate(self._pictures([rows[position] for position in positions])):
             if isinstance(picture, ImageFault):
-                self._leave_out(rows[positions[place]], picture)
+                self._unusable[keys[positions[place]]] = picture
             else:
                 places.append(place)
                 pixels.append(picture)

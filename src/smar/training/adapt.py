@@ -20,7 +20,7 @@ from smar.model.smar import SMAR
 from smar.training.loop import Fit, LoopConfig, Validate, fit
 from smar.training.objectives import expected_loss, gate_label_loss, weighted_mean
 from smar.training.pairs import PairBatch
-from smar.training.stage import Material, task_losses
+from smar.training.stage import Material, clicks_to_learn, task_losses
 
 
 class AdaptationLoopConfig(LoopConfig):
@@ -85,6 +85,6 @@ def adapt(
     """
     if not model.has_gate:
         raise ConfigError(f"fusion.kind = {model.config.fusion.kind!r}: such a model has no gate to adapt")
-    log = shop.clicks().split(0.05)[0] if clicks is None else clicks
+    log = clicks_to_learn(shop) if clicks is None else clicks
     material = Material.read(model, log, shop.catalog, model.read_items(shop.catalog))
     return fit(model, Adaptation(config), material, config.loop, validate=validate)

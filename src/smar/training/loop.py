@@ -145,6 +145,7 @@ class Loop:
             parameter_groups(model, config), weight_decay=config.weight_decay, betas=(0.9, 0.98)
         )
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
+        self.rate_factor = 0.0
         self.progress = Progress()
         self.recorder = Recorder(home, stage.name)
         self.checkpoint = None if home is None else Checkpoint(home / "checkpoint" / stage.name)
@@ -190,8 +191,9 @@ class Loop:
     def _step(self, batches: list[Places], bar: ProgressBar) -> None:
         self.model.train()
         step = self.progress.step
+        self.rate_factor = learning_rate_factor(step, self.steps, self.config.warmup)
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
-            group["lr"] = peak * learning_rate_factor(step, self.steps, self.config.warmup)
+            group["lr"] = peak * self.rate_factor
         self.optimizer.zero_grad(set_to_none=True)
         means: dict[str, float] = {}
         for places in batches:
@@ -220,7 +222,7 @@ class Loop:
                 "epoch": self.progress.step / self.steps_an_epoch,
                 **losses,
                 "temperature": 1 / self.model.scale.item(),
-                "learning_rate": self.optimizer.param_groups[-1]["lr"],
+                "learning_rate": self.config.learning_rate * self.rate_factor,
                 "pairs_per_second": round(self.stopwatch.rate, 1),
             },
         )

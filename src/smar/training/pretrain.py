@@ -19,7 +19,7 @@ from smar.model.smar import SMAR
 from smar.training.loop import Fit, LoopConfig, Validate, fit
 from smar.training.objectives import weighted_mean
 from smar.training.pairs import PairBatch
-from smar.training.stage import Material, sample_rows, task_losses
+from smar.training.stage import Material, clicks_to_learn, sample_rows, task_losses
 
 _CALIBRATION_PHOTOS = 2048
 
@@ -65,7 +65,7 @@ def pretrain(
 
     For checkpoints, resuming and validation over the catalogue use `smar.experiment.train`, which calls the same loop.
     """
-    log = shop.clicks().split(0.05)[0] if clicks is None else clicks
+    log = clicks_to_learn(shop) if clicks is None else clicks
     material = Material.read(model, log, shop.catalog, model.read_items(shop.catalog))
     calibrate(model, material)
     return fit(model, Pretraining(config), material, config.loop, validate=validate)

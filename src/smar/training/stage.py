@@ -14,9 +14,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from smar.data.catalog import Catalog
-from smar.data.clicks import ClickLog
+from smar.data.clicks import ClickConfig, ClickLog
+from smar.data.shop import Shop
 from smar.model.smar import SMAR, ItemOutput
 from smar.model.sources import ItemSource, Texts
+from smar.progress import console
 from smar.training.objectives import contrastive_loss
 from smar.training.pairs import PairBatch, Pairs
 
@@ -33,7 +35,18 @@ class Material:
     def read(cls, model: SMAR, clicks: ClickLog, catalog: Catalog, items: ItemSource) -> Material:
         """Pair the log with an opened catalogue."""
         pairs = Pairs.from_clicks(clicks, catalog)
-        return cls(pairs, model.read_queries(pairs.texts), items)
+        queries = model.read_queries(pairs.texts)
+        if queries.cut:
+            console.print(
+                f"{queries.cut:,} queries of more than {model.config.text.max_query_tokens} tokens are cut there"
+            )
+        return cls(pairs, queries, items)
+
+
+def clicks_to_learn(shop: Shop) -> ClickLog:
+    """A shop's clicks by the default settings, without the queries that those hold out."""
+    config = ClickConfig()
+    return shop.clicks(config).split(config.held_out, config.seed)[0]
 
 
 class Stage(Protocol):
