@@ -16,6 +16,7 @@ threads = 1
 held_out = 0.2
 [model]
 dim = 32
+lexical = { dim = 32 }
 heads = 2
 text = { name = "small" }
 image = { name = "small", image_size = 32, grid = 2 }

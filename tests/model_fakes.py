@@ -25,6 +25,7 @@ def small_config(kind: FusionKind = "cross_attention", **settings: object) -> Mo
         "image": ImageEncoderConfig(name="small", image_size=32, trained="none", grid=3),
         "fusion": FusionConfig(kind=kind),
         "dim": 32,
+        "lexical": {"dim": 32},
         "heads": 2,
     }
     return ModelConfig(**(given | settings))  # type: ignore[arg-type]

@@ -26,6 +26,7 @@ from smar.model.encoders.image import ImageEncoder, ImageEncoderConfig, load_ima
 from smar.model.encoders.text import TextEncoder, TextEncoderConfig
 from smar.model.fusion import FusionConfig, ItemMultimodalTower, build_fusion
 from smar.model.gate import GateConfig, ImageGate
+from smar.model.lexical import LexicalConfig, LexicalSketch
 from smar.model.sources import ItemSource, ItemStates, Texts, TextStates, default_cache
 from smar.model.towers import ItemImageTower, ItemTextTower, Pooling, QueryTower, TowerShape
 from smar.progress import track
@@ -42,6 +43,8 @@ class ModelConfig(Config):
     """The image encoder; none is built where `fusion.kind` is `text`."""
     fusion: FusionConfig = FusionConfig()
     """How an item's text and image become one vector."""
+    lexical: LexicalConfig = LexicalConfig()
+    """What vectors keep of a text's spelling; left out where `fusion.kind` is `image`."""
     gate: GateConfig = GateConfig()
     """The prediction header that decides whether a query needs the image."""
     item_fields: tuple[str, ...] = ("title", "category", "brand", "description")
@@ -49,7 +52,7 @@ class ModelConfig(Config):
     shares_text_encoder: bool = True
     """Whether queries and items are read by one text encoder; each tower has its own head either way."""
     dim: PositiveInt = 384
-    """Components of a vector."""
+    """Components of a vector's meaning; `lexical.dim` comes on top."""
     heads: PositiveInt = 6
     """Attention heads of the towers' own layers; the encoder's width must be a multiple of it."""
     query_layers: int = Field(default=0, ge=0)
@@ -127,7 +130,10 @@ class SMAR(nn.Module):
             patches = image.patch_count, image.patch_width
             self.image_tower = ItemImageTower(shape, config.image_layers, image.summary_width, patches)
             self.multimodal_tower = ItemMultimodalTower(build_fusion(config.fusion, shape))
-        self.gate = ImageGate(config.dim, config.gate)
+        self.lexical: LexicalSketch | None = None
+        if config.lexical.dim and config.fusion.kind != "image":
+            self.lexical = LexicalSketch(config.dim, config.lexical)
+        self.gate = ImageGate(self.vector_dim, config.gate)
         self.log_scale = nn.Parameter(torch.tensor(1 / config.temperature).log())
         self.cache = default_cache()
 
@@ -188,6 +194,11 @@ class SMAR(nn.Module):
         return self.config.fusion.kind not in ("text", "image")
 
     @property
+    def vector_dim(self) -> int:
+        """Components of every vector: of meaning and, where there is one, of the lexical part."""
+        return self.config.dim + (self.lexical.dim if self.lexical else 0)
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.log_scale.device
@@ -200,16 +211,25 @@ class SMAR(nn.Module):
     def queries(self, states: TextStates) -> Float[Tensor, "query dim"]:
         """Q(q): vectors of a batch of queries."""
         vectors: Tensor = self.query_tower(states.states, states.mask).vectors
-        return vectors
+        return self.lexical.with_query_words(vectors, states.grams) if self.lexical else vectors
 
     def items(self, states: ItemStates) -> ItemOutput:
         """S_t(s), S_i(s) and S_m(s) of a batch of items."""
         text = self.text_tower(states.text.states, states.text.mask)
-        if states.images is None or self.image_tower is None or self.multimodal_tower is None:
-            return ItemOutput(text.vectors, None, text.vectors, states.with_image)
-        image = self.image_tower(states.images)
-        multimodal = self.multimodal_tower(text, image, states.with_image)
-        return ItemOutput(text.vectors, image.vectors, multimodal, states.with_image)
+        image, multimodal = None, text.vectors
+        if states.images is not None and self.image_tower is not None and self.multimodal_tower is not None:
+            seen = self.image_tower(states.images)
+            image = seen.vectors
+            multimodal = self.multimodal_tower(text, seen, states.with_image)
+        if self.lexical is None:
+            return ItemOutput(text.vectors, image, multimodal, states.with_image)
+        sketches = self.lexical(states.text.grams)
+        return ItemOutput(
+            text=self.lexical.with_item_words(text.vectors, sketches),
+            image=None if image is None else self.lexical.without_words(image),
+            multimodal=self.lexical.with_item_words(multimodal, sketches),
+            with_image=states.with_image,
+        )
 
     def read_queries(self, texts: Sequence[str]) -> Texts:
         """Tokenise normalised queries for the query tower."""
@@ -224,7 +244,7 @@ class SMAR(nn.Module):
     def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
         """Q(q) and P(q) of normalised queries, in their order; a query's vector does not depend on the others."""
         if not texts:
-            return QueryVectors(np.empty((0, self.config.dim), np.float32), np.empty(0, np.float32))
+            return QueryVectors(np.empty((0, self.vector_dim), np.float32), np.empty(0, np.float32))
         with self._evaluating():
             vectors = self.queries(self.read_queries(texts).states(np.arange(len(texts))))
             gate = torch.sigmoid(self.gate(vectors)) if self.has_gate else torch.ones(len(texts))
@@ -237,7 +257,7 @@ class SMAR(nn.Module):
     @torch.inference_mode()
     def embed_source(self, source: ItemSource) -> ItemArrays:
         """S_t(s) and S_m(s) of every row of an opened catalogue."""
-        text = np.empty((len(source), self.config.dim), np.float32)
+        text = np.empty((len(source), self.vector_dim), np.float32)
         multimodal = np.empty_like(text)
         with self._evaluating(), low_precision(self.device, enabled=is_fast_in_bfloat16(self.device)):
             for rows in track(source.batches(_ITEMS_AT_ONCE), "embedding items"):

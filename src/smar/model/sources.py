@@ -26,6 +26,7 @@ from smar.errors import ModelError
 from smar.files import digest
 from smar.model.encoders.image import ImageEncoder, ImageStates
 from smar.model.encoders.text import TextEncoder
+from smar.model.lexical import Grams
 from smar.progress import console, track
 
 Rows = Int64[np.ndarray, " row"]
@@ -41,10 +42,11 @@ def default_cache() -> Path:
 
 @dataclass(frozen=True)
 class TextStates:
-    """Token states of a batch of texts; `mask` is true where there is a token."""
+    """Token states of a batch of texts; `mask` is true where there is a token. `grams` are of the whole texts."""
 
     states: Float[Tensor, "text token width"]
     mask: Bool[Tensor, "text token"]
+    grams: Grams
 
 
 @dataclass(frozen=True)
@@ -57,19 +59,23 @@ class ItemStates:
 
 
 class Texts:
-    """Texts by row, tokenised once; a frozen encoder's states come from the cache."""
+    """Texts by row, tokenised once; a frozen encoder's states come from the cache.
 
-    def __init__(self, encoder: TextEncoder, tokens: list[np.ndarray], cut: int) -> None:
+    `cut` counts texts that have more tokens than the encoder is given; their `grams` are of all words.
+    """
+
+    def __init__(self, encoder: TextEncoder, tokens: list[np.ndarray], cut: int, grams: Grams) -> None:
         self.encoder = encoder
         self.tokens = tokens
         self.cut = cut
+        self.grams = grams
         self._store: FeatureStore | None = None
         self._entries: np.ndarray = np.empty(0, dtype=np.int64)
 
     @classmethod
     def read(cls, encoder: TextEncoder, texts: Sequence[str], longest: int) -> Texts:
         """Tokenise `texts`, cutting those of more than `longest` tokens."""
-        return cls(encoder, *encoder.tokenize(texts, longest))
+        return cls(encoder, *encoder.tokenize(texts, longest), Grams.read(texts))
 
     def cache(self, folder: Path, title: str) -> None:
         """Compute the frozen encoder's states of every text, unless `folder` holds them already."""
@@ -79,9 +85,9 @@ class Texts:
         )
 
         def encode(rows: list[int]) -> list[np.ndarray]:
-            states = self._encode(np.array(rows))
-            counts = states.mask.sum(1).tolist()
-            arrays = states.states.float().cpu().numpy()
+            states, mask = self._encode(np.array(rows))
+            counts = mask.sum(1).tolist()
+            arrays = states.float().cpu().numpy()
             return [array[:count] for array, count in zip(arrays, counts, strict=True)]
 
         with torch.inference_mode():
@@ -94,12 +100,14 @@ class Texts:
     def states(self, rows: Rows) -> TextStates:
         """States of the texts in `rows`, in their order."""
         if self._store is None:
-            return self._encode(rows)
-        states, mask = self._store.gather(self._entries[rows])
-        device = next(self.encoder.parameters()).device
-        return TextStates(torch.from_numpy(states).to(device).float(), torch.from_numpy(mask).to(device))
+            states, mask = self._encode(rows)
+        else:
+            cached, has_token = self._store.gather(self._entries[rows])
+            device = next(self.encoder.parameters()).device
+            states, mask = torch.from_numpy(cached).to(device).float(), torch.from_numpy(has_token).to(device)
+        return TextStates(states, mask, self.grams.take(rows))
 
-    def _encode(self, rows: Rows) -> TextStates:
+    def _encode(self, rows: Rows) -> tuple[Tensor, Tensor]:
         """Run the encoder over buckets of texts of like length, so that little padding is computed."""
         device = next(self.encoder.parameters()).device
         lengths = np.array([len(self.tokens[row]) for row in rows])
@@ -117,7 +125,7 @@ class Texts:
             states.append(F.pad(encoded, (0, 0, 0, longest - width)))
             masks.append(F.pad(mask, (0, longest - width)))
         back = torch.from_numpy(np.argsort(order)).to(device)
-        return TextStates(torch.cat(states)[back], torch.cat(masks)[back])
+        return torch.cat(states)[back], torch.cat(masks)[back]
 
 
 class Images:

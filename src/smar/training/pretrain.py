@@ -72,7 +72,9 @@ def pretrain(
 
 
 def calibrate(model: SMAR, material: Material) -> None:
-    """Scale the image tower's inputs by the statistics of some photos; without photos nothing changes."""
+    """Measure what scales inputs: how rare words are in the catalogue, and the statistics of some of its photos."""
+    if model.lexical is not None:
+        model.lexical.measure(material.items.texts.grams)
     images = material.items.images
     if model.image_tower is None or images is None or not images.has_image.any():
         return
