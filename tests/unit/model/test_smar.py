@@ -178,3 +178,16 @@ def test_a_field_that_repeats_the_title_is_left_out(shop: Shop) -> None:
     texts = item_texts(type(shop.catalog)(table, shop.folder), ("title", "category", "brand"))
     assert "shirt number 0 . Acme" in texts
     assert "mug number 0 . shirt . Acme" in texts
+
+
+def test_states_of_a_text_are_shared_by_settings_that_cut_texts_elsewhere() -> None:
+    short, long = (
+        small_model(
+            "text", text={"name": "small", "trained": "none", "max_item_tokens": longest}
+        ).text_encoder
+        for longest in (8, 16)
+    )
+    assert short.fingerprint == long.fingerprint
+    with torch.no_grad():
+        next(long.network.parameters()).add_(1)
+    assert short.fingerprint != long.fingerprint

@@ -101,9 +101,10 @@ class TextEncoder(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """A digest of what decides the states: weights, tokenizer and where texts are cut."""
-        weights = (tensor.detach().cpu().numpy().tobytes() for tensor in self.network.state_dict().values())
-        return digest(self.tokenizer.to_str(), str(self.config.max_item_tokens), *weights)
+        """A digest of what decides the states of given tokens: the weights."""
+        return digest(
+            *(tensor.detach().cpu().numpy().tobytes() for tensor in self.network.state_dict().values())
+        )
 
     def train(self, mode: bool = True) -> TextEncoder:
         """Switch to training; a frozen encoder stays as it is."""
