@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import smar
 from model_fakes import small_config, write_shop
+from smar.data.clicks import ClickConfig
 from smar.data.records import Query
 from smar.data.shop import Shop
 from smar.evaluation.evaluate import evaluate
@@ -20,6 +20,7 @@ from smar.training.loop import LoopConfig
 from smar.training.pretrain import PretrainingConfig
 
 SEEDS = (0, 1, 2)
+ALL_CLICKS = ClickConfig(held_out=0, gate_items=0)
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +43,17 @@ def found(engine: SearchEngine, shop: Shop) -> float:
     return float(evaluate(engine, queries, clicked, ["nDCG@10"]).overall["nDCG@10"])
 
 
-def learnt(kind: FusionKind, shop: Shop, cache: Path, seed: int) -> SMAR:
+def learnt(
+    kind: FusionKind,
+    shop: Shop,
+    cache: Path,
+    seed: int,
+    clicks: ClickConfig = ALL_CLICKS,
+) -> SMAR:
     model = SMAR.build(small_config(kind, seed=seed))
     model.cache = cache
     loop = LoopConfig(epochs=12, batch_size=32, learning_rate=3e-3, encoder_learning_rate=3e-3, seed=seed)
-    smar.pretrain(model, shop, PretrainingConfig(loop=loop), clicks=shop.clicks())
+    smar.pretrain(model, shop, PretrainingConfig(loop=loop), clicks=clicks)
     return model
 
 
@@ -67,12 +74,13 @@ def test_stage_one_beats_the_untrained_model_and_the_photo_beats_the_text(
 
 
 def test_stage_two_opens_the_gate_for_queries_that_need_the_photo(shop: Shop, cache: Path) -> None:
-    model = learnt("cross_attention", shop, cache, seed=0)
-    loop = AdaptationLoopConfig(
-        epochs=6, batch_size=32, learning_rate=1e-4, encoder_learning_rate=1e-4, gate_learning_rate=1e-2
-    )
-    smar.adapt(model, shop, AdaptationConfig(loop=loop), clicks=shop.clicks())
+    clicks = ClickConfig(held_out=0, gate_items=0.3)
+    model = learnt("cross_attention", shop, cache, seed=0, clicks=clicks)
+    loop = AdaptationLoopConfig(epochs=1, batch_size=32, learning_rate=1e-4, encoder_learning_rate=1e-4)
+    _, gate = smar.adapt(model, shop, AdaptationConfig(gate_penalty=5, loop=loop), clicks)
     colours = model.embed_queries(["red shirt", "dress in blue", "black mug"]).gate
-    cables = model.embed_queries(["3 m cable", "5 m cable", "7 m cable"]).gate
-    assert colours.min() > cables.max()
-    assert np.all((colours > 0) & (colours < 1))
+    assert colours.min() > 0.5
+    assert colours.mean() > 0.7
+    # Of items that the towers had not met, the photo halves the rank at least once, and the gate gets nearly all.
+    assert gate.routed > 1
+    assert gate.routed > 0.9 * gate.best

@@ -52,9 +52,12 @@ class ClickConfig(Config):
     max_weight: float = Field(default=10.0, gt=0)
     """No pair weighs more than this."""
     held_out: float = Field(default=0.05, ge=0, lt=1)
-    """The share of queries kept from training, to choose the gate's threshold and to validate on."""
+    """The share of queries kept from training, to validate on."""
+    gate_items: float = Field(default=0.1, ge=0, lt=1)
+    """The share of items whose clicks stage one does not see, so that the gate can learn from items that are new
+    to the towers; stage two sees them. Zero leaves the gate as it is."""
     seed: int = Field(default=0, ge=0, lt=2**63)
-    """Which queries are held out."""
+    """Which queries and items these are."""
 
     @model_validator(mode="after")
     def _since_before_until(self) -> ClickConfig:
@@ -103,8 +106,15 @@ class ClickLog:
 
         A query's side depends on its text and `seed` alone: a longer or reordered log moves none.
         """
-        kept_back = held_out_texts(self.table["query"].unique(), held_out, seed)
-        is_held_out = pl.col("query").is_in(kept_back.implode())
+        return self._split("query", held_out, seed)
+
+    def split_items(self, share: float, seed: int = 0) -> tuple[ClickLog, ClickLog]:
+        """The pairs of most items, and those of about a `share` of items, chosen by item id and `seed` alone."""
+        return self._split("item_id", share, seed)
+
+    def _split(self, column: str, share: float, seed: int) -> tuple[ClickLog, ClickLog]:
+        kept_back = held_out_texts(self.table[column].unique(), share, seed)
+        is_held_out = pl.col(column).is_in(kept_back.implode())
         sides = self.table.filter(~is_held_out), self.table.filter(is_held_out)
         train, test = (replace(self, table=side, events=count_events(side), left_out={}) for side in sides)
         return train, test

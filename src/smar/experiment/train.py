@@ -17,14 +17,15 @@ from smar.data.shop import Shop
 from smar.errors import ConfigError, DataError, MismatchError
 from smar.experiment.config import ExperimentConfig
 from smar.experiment.runs import CONFIG, MODEL, SUMMARY
-from smar.experiment.validation import GateChoice, HeldOut
+from smar.experiment.validation import HeldOut
 from smar.files import write_text
 from smar.model.smar import SMAR
 from smar.progress import console
-from smar.training.adapt import Adaptation
+from smar.training.adapt import learn_both
+from smar.training.gate import GateFit, GateLesson
 from smar.training.loop import Fit, fit
 from smar.training.pretrain import Pretraining, calibrate
-from smar.training.stage import Material
+from smar.training.stage import Material, split_for_gate
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class RunSummary:
     items_with_image: int
     photos_left_out: dict[str, int]
     stages: list[Fit]
-    gate: GateChoice | None
+    gate: GateFit | None
 
 
 def train(
@@ -70,7 +71,10 @@ def train(
     model.cache = cache or model.cache
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     items = model.read_items(shop.catalog)
-    material = Material.read(model, learnt, shop.catalog, items)
+    seen, unseen = split_for_gate(model, learnt, config.clicks)
+    if len(unseen):
+        _say(f"{len(unseen):,} of these pairs are kept from stage one, for the gate to learn from")
+    material = Material.read(model, seen, shop.catalog, items)
     calibrate(model, material)
     held_out = HeldOut.read(kept_back, shop.catalog, config.validation)
     validate = held_out.among(config.validation.candidates, config.clicks.seed).figure
@@ -86,14 +90,14 @@ def train(
         )
     ]
     gate = None
-    if model.has_gate and config.adaptation.loop.epochs:
-        adaptation = Adaptation(config.adaptation)
-        stages.append(fit(model, adaptation, material, config.adaptation.loop, validate=validate, home=out))
-        gate = held_out.choose_threshold(model)
-        model.gate.threshold.fill_(gate.threshold)
+    if model.has_gate:
+        lesson = GateLesson.read(model, unseen, shop.catalog, items)
+        material = Material.read(model, learnt, shop.catalog, items)
+        stage, gate = learn_both(model, lesson, material, config.adaptation, validate=validate, home=out)
+        stages.append(stage)
         _say(
-            f"gate: P(q) >= {gate.threshold:.3f} uses the image, {gate.share_with_image:.0%} of held-out queries; "
-            f"{config.validation.measure} {gate.routed:.4f}, always {gate.always:.4f}, never {gate.never:.4f}"
+            f"gate: {gate.clicks:,} clicks on items new to the towers, {gate.share_with_image:.0%} of them with "
+            f"the image; doublings of rank gained over text vectors: {gate.routed:.3f}, always {gate.always:.3f}"
         )
     model.save(out / MODEL)
     summary = RunSummary(

@@ -1,4 +1,4 @@
-"""How well a model finds held-out clicks: what stops training early and sets the gate's threshold.
+"""How well a model finds held-out clicks: what stops training early.
 
 Knows the click log; has never heard of judged queries.
 """
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64
 from pydantic import Field
 
 from smar.config import Config
@@ -18,9 +17,7 @@ from smar.data.clicks import ClickLog
 from smar.data.records import Query
 from smar.evaluation.evaluate import evaluate
 from smar.model.smar import SMAR
-from smar.retrieval.engine import ImageMode, SearchEngine
-
-Figures = Float64[np.ndarray, " query"]
+from smar.retrieval.engine import SearchEngine
 
 
 class ValidationConfig(Config):
@@ -63,54 +60,5 @@ class HeldOut:
 
     def figure(self, model: SMAR) -> float:
         """The mean measure of a model that searches as it would in service: what early stopping looks at."""
-        return float(self.per_query(SearchEngine.build(model, self.catalog), "auto").mean())
-
-    def choose_threshold(self, model: SMAR) -> GateChoice:
-        """The gate's threshold with the best mean measure on the held-out queries, over all items."""
         engine = SearchEngine.build(model, self.catalog)
-        gate = model.embed_queries([query.text for query in self.queries]).gate.astype(np.float64)
-        return choose_threshold(gate, self.per_query(engine, "never"), self.per_query(engine, "always"))
-
-    def per_query(self, engine: SearchEngine, mode: ImageMode) -> Figures:
-        """The measure of each held-out query, in their order."""
-        report = evaluate(engine.with_image_mode(mode), self.queries, self.clicked, [self.measure])
-        values = dict(zip(report.per_query["query_id"], report.per_query[self.measure], strict=True))
-        return np.array([values[query.query_id] for query in self.queries])
-
-
-@dataclass(frozen=True)
-class GateChoice:
-    """A threshold, and the mean measure on held-out clicks with it, always and never using the image."""
-
-    threshold: float
-    routed: float
-    always: float
-    never: float
-    share_with_image: float
-
-
-def choose_threshold(gate: Figures, text: Figures, multimodal: Figures) -> GateChoice:
-    """The threshold with the largest mean when queries at or above it take `multimodal` and the others `text`.
-
-    Every split of the queries by their gate is tried. Of equally good ones the lowest threshold is taken, so
-    that the image is used unless leaving it out pays.
-    """
-    order = np.argsort(gate, kind="stable")
-    gain = np.concatenate([[0.0], np.cumsum((text - multimodal)[order])])
-    # A split must not cut through queries of equal gate.
-    ordered = gate[order]
-    splits = [0] + [at for at in range(1, len(gate)) if ordered[at] > ordered[at - 1]] + [len(gate)]
-    best = max(splits, key=lambda at: (gain[at], -at))
-    if best == 0:
-        threshold = 0.0
-    elif best == len(gate):
-        threshold = 1.0
-    else:
-        threshold = float((ordered[best - 1] + ordered[best]) / 2)
-    return GateChoice(
-        threshold,
-        routed=float(multimodal.mean() + gain[best] / len(gate)),
-        always=float(multimodal.mean()),
-        never=float(text.mean()),
-        share_with_image=1 - best / len(gate),
-    )
+        return evaluate(engine, self.queries, self.clicked, [self.measure]).overall[self.measure]

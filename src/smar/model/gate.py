@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
@@ -11,31 +10,25 @@ from smar.config import Config
 
 
 class GateConfig(Config):
-    """The gate's size and where it switches."""
+    """Where the gate switches."""
 
-    hidden: int = Field(default=64, ge=1)
-    """Width of the gate's one hidden layer."""
     threshold: float = Field(default=0.5, ge=0, le=1)
-    """From this P(q) on, a query meets multimodal vectors; training replaces it by one chosen on held-out clicks."""
+    """From this P(q) on, a query meets multimodal vectors. At a half, it meets those with the larger expected gain."""
 
 
-class ImageGate(nn.Module):
+class ImageGate(nn.Linear):
     """P(q) in (0, 1): near 1, search the multimodal vectors; near 0, search the text vectors (paper, stage two).
 
-    Starts at 0.5 for every query. Its two layers on a finished query vector are our choice.
+    A linear logit of the finished query vector (our choice), 0.5 for every query to begin with. No gradient of a
+    training stage reaches it: stage two fits it to ranks (`smar.training.gate`).
     """
 
-    threshold: Tensor
-
-    def __init__(self, dim: int, config: GateConfig) -> None:
-        super().__init__()
-        last = nn.Linear(config.hidden, 1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        self.network = nn.Sequential(nn.Linear(dim, config.hidden), nn.GELU(), last)
-        self.register_buffer("threshold", torch.tensor(float(config.threshold)))
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, 1)
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+        self.requires_grad_(requires_grad=False)
 
     def forward(self, queries: Float[Tensor, "query dim"]) -> Float[Tensor, " query"]:
         """The logit of P(q) for each query vector; `sigmoid` of it is the probability."""
-        logits: Tensor = self.network(queries).squeeze(-1)
-        return logits
+        return super().forward(queries).squeeze(-1)

@@ -133,7 +133,7 @@ class SMAR(nn.Module):
         self.lexical: LexicalSketch | None = None
         if config.lexical.dim and config.fusion.kind != "image":
             self.lexical = LexicalSketch(config.dim, config.lexical)
-        self.gate = ImageGate(self.vector_dim, config.gate)
+        self.gate = ImageGate(self.vector_dim)
         self.log_scale = nn.Parameter(torch.tensor(1 / config.temperature).log())
         self.cache = default_cache()
 
@@ -186,7 +186,7 @@ class SMAR(nn.Module):
     @property
     def gate_threshold(self) -> float:
         """From this P(q) on, a query meets multimodal vectors."""
-        return float(self.gate.threshold)
+        return self.config.gate.threshold
 
     @property
     def has_gate(self) -> bool:

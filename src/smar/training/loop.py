@@ -46,8 +46,6 @@ class LoopConfig(Config):
     """Peak learning rate of the towers."""
     encoder_learning_rate: float = Field(default=1e-4, gt=0)
     """Peak learning rate of what is trained of pretrained encoders."""
-    gate_learning_rate: float = Field(default=1e-3, gt=0)
-    """Peak learning rate of the gate."""
     warmup: float = Field(default=0.06, ge=0, lt=1)
     """The share of steps in which learning rates rise, before they fall along a cosine."""
     weight_decay: float = Field(default=0.01, ge=0)
@@ -269,10 +267,10 @@ def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
 
 
 def parameter_groups(model: SMAR, config: LoopConfig) -> list[dict[str, object]]:
-    """Encoders, gate and towers, each weight once, with their learning rates; empty groups are left out."""
+    """Encoders and towers, each weight once, with their learning rates; empty groups are left out."""
     groups: dict[float, list[torch.nn.Parameter]] = {}
     rates = {"text_encoder": config.encoder_learning_rate, "query_encoder": config.encoder_learning_rate}
-    rates |= {"image_encoder": config.encoder_learning_rate, "gate": config.gate_learning_rate}
+    rates |= {"image_encoder": config.encoder_learning_rate}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             rate = rates.get(name.split(".")[0], config.learning_rate)

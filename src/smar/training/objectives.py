@@ -43,11 +43,3 @@ def expected_loss(
     """P l_m + (1 - p) l_t with p = sigmoid(gate): the loss to expect if the gate chose at random (our choice)."""
     chance = torch.sigmoid(gate)
     return chance * multimodal + (1 - chance) * text
-
-
-def gate_label_loss(
-    gate: Float[Tensor, " pair"], text: Float[Tensor, " pair"], multimodal: Float[Tensor, " pair"]
-) -> Float[Tensor, " pair"]:
-    """Cross-entropy of the gate against how much better multimodal vectors did: sigmoid(l_t - l_m) (our choice)."""
-    label = torch.sigmoid(text.detach() - multimodal.detach())
-    return F.binary_cross_entropy_with_logits(gate, label, reduction="none")

@@ -13,13 +13,13 @@ from pydantic import Field
 from torch import Tensor
 
 from smar.config import Config
-from smar.data.clicks import ClickLog
+from smar.data.clicks import ClickConfig
 from smar.data.shop import Shop
 from smar.model.smar import SMAR
 from smar.training.loop import Fit, LoopConfig, Validate, fit
 from smar.training.objectives import weighted_mean
 from smar.training.pairs import PairBatch
-from smar.training.stage import Material, clicks_to_learn, sample_rows, task_losses
+from smar.training.stage import Material, clicks_to_learn, sample_rows, split_for_gate, task_losses
 
 _CALIBRATION_PHOTOS = 2048
 
@@ -58,14 +58,14 @@ def pretrain(
     model: SMAR,
     shop: Shop,
     config: PretrainingConfig = PretrainingConfig(),  # noqa: B008 (frozen)
-    clicks: ClickLog | None = None,
+    clicks: ClickConfig = ClickConfig(),  # noqa: B008 (frozen)
     validate: Validate | None = None,
 ) -> Fit:
-    """Run stage one on a shop's click log, in place; the held-out queries of its split stay unseen.
+    """Run stage one on a shop's click log, in place; the queries and items that `clicks` holds back stay unseen.
 
     For checkpoints, resuming and validation over the catalogue use `smar.experiment.train`, which calls the same loop.
     """
-    log = clicks_to_learn(shop) if clicks is None else clicks
+    log = split_for_gate(model, clicks_to_learn(shop, clicks), clicks)[0]
     material = Material.read(model, log, shop.catalog, model.read_items(shop.catalog))
     calibrate(model, material)
     return fit(model, Pretraining(config), material, config.loop, validate=validate)

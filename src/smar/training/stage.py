@@ -43,10 +43,14 @@ class Material:
         return cls(pairs, queries, items)
 
 
-def clicks_to_learn(shop: Shop) -> ClickLog:
-    """A shop's clicks by the default settings, without the queries that those hold out."""
-    config = ClickConfig()
+def clicks_to_learn(shop: Shop, config: ClickConfig) -> ClickLog:
+    """A shop's clicks without the queries that `config` holds out."""
     return shop.clicks(config).split(config.held_out, config.seed)[0]
+
+
+def split_for_gate(model: SMAR, log: ClickLog, config: ClickConfig) -> tuple[ClickLog, ClickLog]:
+    """What stage one sees of `log`, and the clicks on other items, for the gate: none if the model has no gate."""
+    return log.split_items(config.gate_items if model.has_gate else 0.0, config.seed)
 
 
 class Stage(Protocol):

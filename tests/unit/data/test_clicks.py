@@ -73,6 +73,17 @@ def test_a_split_holds_out_whole_queries_at_about_the_share_asked_for() -> None:
     assert train.table["query"].is_sorted()
 
 
+def test_a_split_of_items_keeps_all_clicks_of_an_item_together() -> None:
+    log = make_log(300)
+    rest, kept_back = log.split_items(0.5, seed=2)
+    assert set(kept_back.table["item_id"]) == {
+        item for item in log.table["item_id"] if is_held_out(item, 0.5, 2)
+    }
+    assert not set(rest.table["item_id"]) & set(kept_back.table["item_id"])
+    assert len(rest) + len(kept_back) == len(log)
+    assert log.split_items(0.0)[1].table.is_empty()
+
+
 def test_no_share_holds_out_nothing() -> None:
     train, held_out = make_log(50).split(0.0)
     assert (len(train), len(held_out)) == (100, 0)

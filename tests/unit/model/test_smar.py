@@ -81,9 +81,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
 def test_a_saved_model_is_read_back_whole(
     kind: FusionKind, shares: bool, tmp_path: Path, shop: Shop, cache: Path
 ) -> None:
-    model = small_model(kind, cache, shares_text_encoder=shares)
-    with torch.no_grad():
-        model.gate.threshold.fill_(0.25)
+    model = small_model(kind, cache, shares_text_encoder=shares, gate={"threshold": 0.25})
     model.save(tmp_path / "model")
     again = SMAR.load(tmp_path / "model")
     again.cache = cache

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from smar.training.objectives import contrastive_loss, expected_loss, gate_label_loss, weighted_mean
+from smar.training.objectives import contrastive_loss, expected_loss, weighted_mean
 
 
 def test_the_contrastive_loss_is_the_softmax_of_the_clicked_item() -> None:
@@ -39,13 +39,6 @@ def test_the_expected_loss_weighs_both_sides_by_the_gate() -> None:
     text, multimodal = torch.tensor([1.0, 1.0]), torch.tensor([3.0, 3.0])
     losses = expected_loss(torch.tensor([0.0, math.log(3)]), text, multimodal)
     torch.testing.assert_close(losses, torch.tensor([2.0, 2.5]))
-
-
-def test_the_gate_is_pushed_towards_the_side_that_did_better() -> None:
-    gate = torch.zeros(2, requires_grad=True)
-    gate_label_loss(gate, torch.tensor([2.0, 0.0]), torch.tensor([0.0, 2.0])).sum().backward()
-    assert gate.grad is not None
-    assert gate.grad[0] < 0 < gate.grad[1]
 
 
 def test_a_weighted_mean_of_nothing_is_zero() -> None:

@@ -1,0 +1,154 @@
+"""How the gate learns: from clicks on items that the towers have not met, ranked with both kinds of vectors.
+
+Clicks that the towers learnt from are no guide: a picture that was learnt by heart ranks first, whether or not
+pictures help. Knows ranks and the gate; nothing of batches, steps or the towers' losses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn import functional as F
+
+from smar.data.catalog import Catalog
+from smar.data.clicks import ClickLog
+from smar.model.gate import ImageGate
+from smar.model.smar import SMAR
+from smar.model.sources import ItemSource
+from smar.progress import track
+from smar.training.pairs import Pairs
+
+_QUERIES_AT_ONCE = 256
+_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class GateLesson:
+    """Clicks, and how much better multimodal vectors than text vectors rank the clicked item.
+
+    `query` gives each click's row in `texts`, `item` its row in the catalogue. A `gain` of 1 says that multimodal
+    vectors halve the item's rank among all items of the catalogue, one of -1 that they double it.
+    """
+
+    texts: list[str]
+    query: Int64[np.ndarray, " click"]
+    item: Int64[np.ndarray, " click"]
+    gain: Float[Tensor, " click"]
+
+    @classmethod
+    def read(cls, model: SMAR, clicks: ClickLog, catalog: Catalog, items: ItemSource) -> GateLesson:
+        """Rank the clicked items of `clicks`, from which the model should not have learnt."""
+        if not len(clicks):
+            return cls([], np.empty(0, np.int64), np.empty(0, np.int64), torch.empty(0))
+        pairs = Pairs.from_clicks(clicks, catalog)
+        arrays = model.embed_source(items)
+        text = torch.from_numpy(arrays.text).to(model.device)
+        multimodal = torch.from_numpy(arrays.multimodal).to(model.device)
+        queries = query_vectors(model, pairs.texts).to(model.device)
+        gain = torch.empty(len(pairs))
+        order = np.argsort(pairs.queries, kind="stable")
+        starts = range(0, len(order), _QUERIES_AT_ONCE)
+        for start in track(starts, "ranking clicks for the gate"):
+            places = order[start : start + _QUERIES_AT_ONCE]
+            query, item = (torch.from_numpy(rows[places]) for rows in (pairs.queries, pairs.items))
+            doublings = [log_ranks(queries[query], side, item) for side in (text, multimodal)]
+            gain[torch.from_numpy(places)] = (doublings[0] - doublings[1]).cpu()
+        return cls(pairs.texts, pairs.queries, pairs.items, gain)
+
+
+@dataclass(frozen=True)
+class GateFit:
+    """What the gate is worth on the clicks it learnt from, as mean gains over text vectors (see `GateLesson`).
+
+    `routed` and `share_with_image` are of gates that were not fitted to the clicked item; `best` is what a gate
+    would reach that knew every click's gain.
+    """
+
+    clicks: int
+    always: float
+    routed: float
+    best: float
+    share_with_image: float
+
+
+def fit_gate(model: SMAR, lesson: GateLesson, penalty: float) -> GateFit:
+    """Fit the gate in place to the vectors that the model now gives the lesson's queries.
+
+    Minimises the cross-entropy of P(q) against the sign of each click's gain, weighed by the size of the gain, so
+    that P(q) = 1/2 is where the expected gain is zero (our choice). A gate without a lesson stays as it is.
+
+    Args:
+        model: its gate changes and nothing else.
+        lesson: clicks and gains.
+        penalty: holds logits near zero: with n clicks of equal gain, the loss per click grows by `penalty / n`
+            times the mean square of a random query's logit.
+    """
+    if not lesson.texts:
+        return GateFit(0, 0.0, 0.0, 0.0, 1.0)
+    queries = query_vectors(model, lesson.texts)[torch.from_numpy(lesson.query)]
+    logits = torch.empty(len(queries))
+    # By item, not by click: one item answers many wordings of one wish.
+    items, place = np.unique(lesson.item, return_inverse=True)
+    fold = torch.from_numpy(np.random.default_rng(model.config.seed).integers(_FOLDS, size=len(items))[place])
+    for number in range(_FOLDS):
+        others = fold != number
+        gate = ImageGate(model.vector_dim)
+        _fit(gate, queries[others], lesson.gain[others], penalty)
+        logits[~others] = gate(queries[~others])
+    _fit(model.gate, queries, lesson.gain, penalty)
+    is_open = logits.sigmoid() >= model.gate_threshold
+    return GateFit(
+        clicks=len(lesson.gain),
+        always=float(lesson.gain.mean()),
+        routed=float((lesson.gain * is_open).mean()),
+        best=float(lesson.gain.clamp(min=0).mean()),
+        share_with_image=float(is_open.float().mean()),
+    )
+
+
+def query_vectors(model: SMAR, texts: list[str]) -> Float[Tensor, "query dim"]:
+    """Q(q) of many queries, some at a time."""
+    starts = range(0, len(texts), _QUERIES_AT_ONCE)
+    vectors = [model.embed_queries(texts[start : start + _QUERIES_AT_ONCE]).vectors for start in starts]
+    return torch.from_numpy(np.concatenate(vectors))
+
+
+def log_ranks(
+    queries: Float[Tensor, "click dim"], items: Float[Tensor, "item dim"], clicked: Int64[Tensor, " click"]
+) -> Float[Tensor, " click"]:
+    """The binary logarithm of the rank, from 1, of each query's clicked item among all items."""
+    scores = queries @ items.T
+    above = scores > scores.gather(1, clicked.to(scores.device)[:, None])
+    return (above.sum(1) + 1.0).log2()
+
+
+def _fit(
+    gate: ImageGate, queries: Float[Tensor, "click dim"], gain: Float[Tensor, " click"], penalty: float
+) -> None:
+    """Logistic regression with weights and a ridge, in float64, from zero; nothing to learn from gives zero."""
+    weights = gain.abs().double()
+    if not weights.any():
+        return
+    # As many clicks of equal weight would say as much (Kish's effective sample size).
+    effective = float(weights.sum() ** 2 / (weights**2).sum())
+    share, vectors, wanted = weights / weights.sum(), queries.double(), (gain > 0).double()
+    line = torch.zeros(queries.shape[1] + 1, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([line], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        logits = vectors @ line[:-1] + line[-1]
+        losses = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+        total = (share * losses).sum() + penalty / effective * line[:-1].square().mean()
+        total.backward()  # type: ignore[no-untyped-call]
+        return total
+
+    with torch.enable_grad():
+        optimizer.step(loss)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        gate.weight.copy_(line[None, :-1])
+        gate.bias.copy_(line[-1:])

@@ -1,0 +1,156 @@
+"""How the gate learns: ranks of clicks on new items, and the fit to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model_fakes import small_model, write_shop
+from smar.data.clicks import ClickConfig
+from smar.data.shop import Shop
+from smar.model.smar import SMAR, QueryVectors
+from smar.training.gate import GateLesson, fit_gate, log_ranks
+from smar.training.stage import clicks_to_learn, split_for_gate
+
+KINDS = ("colour", "kind", "name")
+
+
+class Stub(SMAR):
+    """A model whose query vectors are known: a component for each of KINDS."""
+
+    @classmethod
+    def make(cls) -> Stub:
+        model = small_model()
+        model.__class__ = cls
+        return model  # type: ignore[return-value]
+
+    def embed_queries(self, texts: list[str]) -> QueryVectors:  # type: ignore[override]
+        vectors = np.zeros((len(texts), self.vector_dim), np.float32)
+        vectors[np.arange(len(texts)), [KINDS.index(text) for text in texts]] = 1
+        gate = torch.sigmoid(self.gate(torch.from_numpy(vectors)))
+        return QueryVectors(vectors, gate.numpy())
+
+
+@pytest.fixture(scope="module")
+def stub() -> Stub:
+    return Stub.make()
+
+
+def lesson(gains: dict[str, list[float]]) -> GateLesson:
+    """Clicks after one query of each kind, each on an item of its own."""
+    rows = [(KINDS.index(kind), gain) for kind, of_kind in gains.items() for gain in of_kind]
+    queries = np.array([query for query, _ in rows])
+    return GateLesson(list(KINDS), queries, np.arange(len(rows)), torch.tensor([gain for _, gain in rows]))
+
+
+def values(model: SMAR) -> dict[str, float]:
+    return dict(zip(KINDS, model.embed_queries(list(KINDS)).gate.tolist(), strict=True))
+
+
+gain_lists = st.lists(st.integers(-40, 40).map(lambda tenths: tenths / 10), min_size=1, max_size=8)
+
+
+@given(gain_lists, gain_lists)
+def test_the_gate_opens_where_the_gains_outweigh_the_losses(one: list[float], other: list[float]) -> None:
+    model = Stub.make()
+    fit_gate(model, lesson({"colour": one, "kind": other}), penalty=1e-3)
+    for kind, gains in (("colour", one), ("kind", other)):
+        if abs(sum(gains)) > 0.05 * sum(map(abs, gains)):
+            assert (values(model)[kind] > 0.5) == (sum(gains) > 0)
+
+
+def test_without_a_penalty_the_gate_is_the_share_of_gains(stub: Stub) -> None:
+    fit_gate(stub, lesson({"colour": [3.0, -1.0], "kind": [1.0, -2.0, -1.0], "name": [1.0, -1.0]}), penalty=0)
+    assert values(stub) == pytest.approx({"colour": 0.75, "kind": 0.25, "name": 0.5}, abs=1e-3)
+
+
+def test_a_penalty_holds_the_gate_near_a_half(stub: Stub) -> None:
+    clicks = lesson({"colour": [2.0] * 9, "kind": [-2.0] * 9})
+    distances = []
+    for penalty in (1.0, 10.0, 100.0):
+        fit_gate(stub, clicks, penalty)
+        found = values(stub)
+        assert found["colour"] > 0.5 > found["kind"]
+        distances.append(found["colour"] - found["kind"])
+    assert distances == sorted(distances, reverse=True)
+
+
+def test_the_figures_are_of_gates_that_did_not_see_the_item(stub: Stub) -> None:
+    clear = fit_gate(stub, lesson({"colour": [2.0] * 20, "kind": [-1.0] * 20}), penalty=1.0)
+    assert clear.clicks == 40
+    assert clear.always == pytest.approx(0.5)
+    assert clear.routed == clear.best == pytest.approx(1.0)
+    assert clear.share_with_image == pytest.approx(0.5)
+    # Forty queries' worth of noise: what the fit learnt by heart is worth nothing elsewhere.
+    noise = np.random.default_rng(0).normal(size=300)
+    noise -= noise.mean()
+    blind = fit_gate(
+        stub, lesson({"colour": noise[:150].tolist(), "kind": noise[150:].tolist()}), penalty=1.0
+    )
+    assert blind.routed < 0.2 * blind.best
+
+
+def test_nothing_to_learn_from_leaves_the_gate_alone(stub: Stub) -> None:
+    fit_gate(stub, lesson({"colour": [1.0, 1.0]}), penalty=1.0)
+    before = values(stub)
+    nothing = GateLesson([], np.empty(0, np.int64), np.empty(0, np.int64), torch.empty(0))
+    assert fit_gate(stub, nothing, penalty=1.0).clicks == 0
+    assert values(stub) == before
+
+
+def test_clicks_without_a_difference_say_nothing() -> None:
+    model = Stub.make()
+    fit_gate(model, lesson({"colour": [0.0, 0.0], "kind": [0.0]}), penalty=1.0)
+    assert values(model) == dict.fromkeys(KINDS, 0.5)
+
+
+def test_a_rank_counts_the_items_that_score_higher() -> None:
+    items = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [0.8, 0.6]])
+    queries = torch.tensor([[1.0, 0.0]] * 4)
+    found = log_ranks(queries, items, torch.arange(4)).exp2()
+    assert found.tolist() == pytest.approx([1, 2, 4, 2])
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return write_shop(tmp_path_factory.mktemp("gate") / "shop", copies=2)
+
+
+def test_a_lesson_compares_the_ranks_of_both_kinds_of_vectors(shop: Shop, tmp_path: Path) -> None:
+    model = small_model(cache=tmp_path)
+    catalog = shop.catalog
+    log = shop.clicks()
+    found = GateLesson.read(model, log, catalog, model.read_items(catalog))
+    arrays = model.embed_items(catalog)
+    assert len(found.gain) == len(log)
+    for place, click in enumerate(log):
+        assert (found.texts[found.query[place]], found.item[place]) == (
+            click.query,
+            catalog.row(click.item_id),
+        )
+        query = model.embed_queries([click.query]).vectors[0]
+        ranks = []
+        for vectors in (arrays.text, arrays.multimodal):
+            scores = vectors @ query
+            # Equal vectors may differ in the last bit of their scores.
+            ranks.append(1 + int((scores > scores[found.item[place]] + 1e-6).sum()))
+        expected = np.log2(ranks[0]) - np.log2(ranks[1])
+        if not click.item_id.startswith("cable"):
+            assert found.gain[place] == pytest.approx(expected, abs=1e-5)
+
+
+def test_only_a_model_with_a_gate_spares_items_for_it(shop: Shop) -> None:
+    config = ClickConfig(held_out=0, gate_items=0.3)
+    log = clicks_to_learn(shop, config)
+    seen, unseen = split_for_gate(small_model(), log, config)
+    assert len(unseen)
+    assert len(seen) + len(unseen) == len(log)
+    assert not set(unseen.table["item_id"]) & set(seen.table["item_id"])
+    for kind in ("text", "image"):
+        seen, unseen = split_for_gate(small_model(kind), log, config)
+        assert (len(seen), len(unseen)) == (len(log), 0)
