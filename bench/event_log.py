@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from machine import describe
 
 from smar.data.clicks import ClickConfig
 from smar.data.shop import Shop
@@ -51,6 +51,7 @@ def main() -> None:
 
 def measure(events: int, queries: int, items: int, out: Path) -> None:
     """Run both halves as children, so that this process stays small and its own memory is not counted."""
+    described = describe("polars")
     with tempfile.TemporaryDirectory(prefix="smar-bench-") as scratch:
         shop = Path(scratch) / "shop"
         sizes = ["--events", str(events), "--queries", str(queries), "--items", str(items)]
@@ -68,7 +69,7 @@ def measure(events: int, queries: int, items: int, out: Path) -> None:
         "peak_memory_bytes": peak,
         "peak_memory_gib": round(peak / 2**30, 2),
         "within_4_gib": peak <= TARGET_BYTES,
-        "machine": describe_machine(),
+        "machine": described,
     }
     write_text(out, json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
@@ -155,29 +156,6 @@ def count_log(folder: Path) -> dict[str, object]:
         "counting_seconds": round(seconds, 1),
         "events_per_second": round(log.events / seconds),
     }
-
-
-def describe_machine() -> dict[str, object]:
-    """The processor, memory and versions that the numbers belong to."""
-    return {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "polars": pl.__version__,
-        "polars_threads": pl.thread_pool_size(),
-    }
-
-
-def processor() -> str:
-    """The processor's own name where the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

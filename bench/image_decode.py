@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -19,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import PIL
+from machine import describe
 from PIL import Image, features
 
 from smar.data.images import ImageFault, read_image, read_images
@@ -92,24 +91,6 @@ def rates(paths: Sequence[Path], size: int) -> dict[str, float]:
     return {name: round(len(paths) / statistics.median(each), 1) for name, each in seconds.items()}
 
 
-def machine() -> dict[str, object]:
-    """What the rates were measured on."""
-    info = Path("/proc/cpuinfo")
-    names = [
-        line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-    ]
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "pillow": PIL.__version__,
-        "libjpeg-turbo": features.version_feature("libjpeg_turbo"),
-        "numpy": np.__version__,
-    }
-
-
 def main() -> None:
     """Measure each kind of photo, print and write the rates."""
     options = argparse.ArgumentParser(
@@ -123,7 +104,7 @@ def main() -> None:
     options.add_argument("--out", type=Path, default=OUT)
     given = options.parse_args()
     found: dict[str, dict[str, float]] = {}
-    described = machine()
+    described = describe("pillow", "numpy") | {"libjpeg-turbo": features.version_feature("libjpeg_turbo")}
     with tempfile.TemporaryDirectory() as scratch:
         kinds = {
             "jpeg 256 x 192": draw(Path(scratch) / "small", given.count, 256, 192, "jpg"),

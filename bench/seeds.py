@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from machine import describe
 
 import smar
 from smar.evaluation.compare import Difference
@@ -40,6 +40,7 @@ def main() -> None:
     options = parser.parse_args()
     shop = smar.Shop.open(options.shop)
     config = smar.ExperimentConfig.load(options.config)
+    described = describe("torch", "transformers")
     judged = [
         judge_seed(shop, config, seed, options.split, options.runs / str(seed))
         for seed in range(options.seeds)
@@ -52,11 +53,7 @@ def main() -> None:
         "queries": judged[0]["SMAR auto"].height,
         "means": means(judged),
         "SMAR auto against": compare(judged),
-        "machine": {
-            "processor": platform.machine(),
-            "system": platform.system(),
-            "python": platform.python_version(),
-        },
+        "machine": described,
     }
     write_text(options.out, json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))

@@ -265,6 +265,48 @@ def compare(
 
 
 @app.command()
+def reproduce(
+    shop: ShopFolder,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the table goes.")],
+    config: Annotated[
+        Path,
+        typer.Option("--config", metavar="FILE", help="The recipe that every row changes in one respect."),
+    ],
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="NAME", help="This row or part of the table, and SMAR; repeatable."),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How often the main rows are trained.")] = 3,
+    split: Split = "dev",
+    runs: Annotated[
+        Path | None, typer.Option("--runs", metavar="DIR", help="Where models go (default: OUT/runs).")
+    ] = None,
+    cache: Cache = None,
+) -> None:
+    """Train and judge the paper's baselines and ablations side by side.
+
+    Call it again to go on where it was stopped; what was measured is kept.
+    """
+    from smar.data.shop import Shop
+    from smar.experiment.reproduce.reproduce import reproduce as measure
+
+    found = measure(
+        Shop.open(shop),
+        config,
+        out,
+        runs=runs or out / "runs",
+        only=only or (),
+        seeds=seeds,
+        split=split,
+        cache=cache,
+    )
+    _show(found.table())
+    typer.echo(
+        f"{out / 'table.md'}: with intervals, p and the commands; {out / 'table.json'}: the same for programs"
+    )
+
+
+@app.command()
 def config() -> None:
     """Print every setting as Markdown.
 

@@ -28,5 +28,7 @@ class ExperimentConfig(Config):
     """How held-out clicks judge a model during training."""
     index: IndexConfig = IndexConfig()
     """How items are indexed."""
+    groups: dict[str, tuple[str, ...]] = Field(default={})
+    """Departments that `smar reproduce` shows together, by the group's name; without any, each by itself."""
     threads: int | None = Field(default=None, ge=1)
     """Processor threads for torch; unset, as many as there are cores."""

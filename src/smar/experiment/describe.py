@@ -121,6 +121,8 @@ def _type_words(annotation: Any) -> str:
         return _type_words(parts[0])
     if origin in (Union, types.UnionType):
         return " or ".join(_type_words(part) for part in parts)
+    if origin is dict:
+        return f"table: {_type_words(parts[1])} by name"
     if origin is not None:
         members = [part for part in parts if part is not Ellipsis]
         return f"list of {' or '.join(dict.fromkeys(_type_words(part) for part in members))}"

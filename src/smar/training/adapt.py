@@ -96,5 +96,5 @@ def learn_both(
 ) -> tuple[Fit, GateFit]:
     """Fit the gate to what stage one did not see, train the towers by it, and fit it to where the queries moved."""
     fit_gate(model, lesson, config.gate_penalty)
-    stage = fit(model, Adaptation(), material, config.loop, validate=validate, home=home)
+    stage = fit(model, Adaptation(), material, config.loop, validate=validate, home=home, is_trained=True)
     return stage, fit_gate(model, lesson, config.gate_penalty)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from pydantic import Field, PositiveInt
@@ -22,7 +23,7 @@ from smar.model.smar import SMAR, Precision, is_fast_in_bfloat16, low_precision
 from smar.progress import ProgressBar, console, progress_bar
 from smar.training.checkpoint import Checkpoint, Progress
 from smar.training.memory import release_freed_memory
-from smar.training.pairs import Places
+from smar.training.pairs import PairBatch, Places
 from smar.training.recorder import Recorder
 from smar.training.stage import Material, Stage
 
@@ -42,6 +43,8 @@ class LoopConfig(Config):
     """Pairs a step; each query's negatives are the other items among them."""
     accumulate: PositiveInt = 1
     """Batches whose gradients are added up before a step; negatives stay within one batch."""
+    masks_known: bool = True
+    """Whether another item of the batch that the log has for a query is no negative of it."""
     learning_rate: float = Field(default=5e-4, gt=0)
     """Peak learning rate of the towers."""
     encoder_learning_rate: float = Field(default=1e-4, gt=0)
@@ -101,6 +104,7 @@ def fit(
     *,
     validate: Validate | None = None,
     home: Path | None = None,
+    is_trained: bool = False,
 ) -> Fit:
     """Train `model` in place; with `validate`, it ends with the weights of the best validation.
 
@@ -112,11 +116,12 @@ def fit(
         validate: a figure on held-out clicks; without it every epoch is run and the last weights are kept.
         home: where metrics and checkpoints go. A checkpoint of this stage found there is continued, and the
             weights after it are those of a run that was never interrupted, bit for bit on a CPU.
+        is_trained: validate before the first step too, so that the model cannot end worse than it came.
 
     Raises:
         ModelError: a loss is not a finite number.
     """
-    return Loop(model, stage, material, config, home).run(validate)
+    return Loop(model, stage, material, config, home).run(validate, is_trained=is_trained)
 
 
 class Loop:
@@ -149,7 +154,7 @@ class Loop:
         self.checkpoint = None if home is None else Checkpoint(home / "checkpoint" / stage.name)
         self.stopwatch = Stopwatch()
 
-    def run(self, validate: Validate | None) -> Fit:
+    def run(self, validate: Validate | None, *, is_trained: bool = False) -> Fit:
         """Train to the end, or until validations stop improving."""
         if self.checkpoint is not None and self.checkpoint.exists():
             self.progress = self.checkpoint.load(self.model, self.optimizer)
@@ -157,6 +162,8 @@ class Loop:
                 f"{self.stage.name}: continuing after step {self.progress.step:,} of {self.steps:,}"
             )
         self.recorder.rewind(self.progress.step)
+        if validate is not None and is_trained and self.progress.step == 0:
+            self._validate(validate)
         every = max(1, round(self.steps_an_epoch * self.config.validate_every))
         with progress_bar(self.stage.name, self.steps, self.progress.step) as bar:
             for places in self._remaining():
@@ -196,7 +203,7 @@ class Loop:
         means: dict[str, float] = {}
         for places in batches:
             with low_precision(self.model.device, enabled=self.is_low_precision):
-                losses = self.stage.losses(self.model, self.material.pairs.batch(places), self.material)
+                losses = self.stage.losses(self.model, self._batch(places), self.material)
             if not torch.isfinite(losses["loss"]):
                 raise ModelError(
                     f"{self.stage.name}, step {step + 1}: the loss is {losses['loss'].item()}; lower the learning rates"
@@ -209,6 +216,10 @@ class Loop:
         self.optimizer.step()
         self.progress.step += 1
         self._report(means, bar)
+
+    def _batch(self, places: Places) -> PairBatch:
+        batch = self.material.pairs.batch(places)
+        return batch if self.config.masks_known else replace(batch, known=np.zeros_like(batch.known))
 
     def _report(self, losses: dict[str, float], bar: ProgressBar) -> None:
         smooth = self.progress.smooth

@@ -31,6 +31,8 @@ class Wheels(Config):
     as needed."""
     sizes: tuple[float, ...] = (1.0, 2.5)
     """Across."""
+    makers: dict[str, tuple[str, ...]] = Field(default={})
+    """By country."""
 
 
 class Train(Config):
@@ -63,6 +65,7 @@ def test_a_field_is_a_row_with_its_type_limits_default_and_sentence() -> None:
         "What it rolls on.",
         "| `count` | whole number or unset | unset | How many; unset, as many as needed. |",
         "| `sizes` | list of number | `[1.0, 2.5]` | Across. |",
+        "| `makers` | table: list of text by name | `{}` | By country. |",
     ):
         assert row in lines
 

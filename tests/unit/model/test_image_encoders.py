@@ -183,6 +183,18 @@ def test_without_colours_a_summary_ends_where_the_colours_began(encoder: ImageEn
     assert_alike(alone, ImageStates(states.summary[:, :-HISTOGRAM_WIDTH], states.patches[:, :, :-7]))
 
 
+def test_the_last_depth_alone_is_the_end_of_what_several_tell() -> None:
+    several, last = (
+        load_image_encoder(ImageEncoderConfig(image_size=64, colours=False, depths=depths))
+        for depths in ("several", "last")
+    )
+    whole, end = several(shirt((200, 30, 30))[None]), last(shirt((200, 30, 30))[None])
+    assert end.summary.shape[1] == last.summary_width
+    torch.testing.assert_close(end.summary, whole.summary[:, -last.summary_width :])
+    torch.testing.assert_close(end.patches, whole.patches[:, :, -last.patch_width :])
+    assert several.fingerprint != last.fingerprint
+
+
 def test_no_picture_has_no_states(encoder: ImageEncoder) -> None:
     if encoder.config.name in PACKAGED:
         states = encoder(pictures(2, encoder.image_size)[:0])

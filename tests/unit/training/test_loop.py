@@ -44,6 +44,33 @@ def test_learning_rates_rise_and_then_fall_to_nothing() -> None:
     assert factors[100] == pytest.approx(0)
 
 
+def test_a_trained_model_does_not_end_worse_than_it_came(shop: Shop, cache: Path) -> None:
+    model = small_model(cache=cache)
+    before = model.fingerprint
+    figures = iter([0.5, 0.4, 0.3])
+    report = fit(
+        model,
+        Pretraining(PretrainingConfig()),
+        material(model, shop),
+        quick(epochs=2),
+        validate=lambda _: next(figures),
+        is_trained=True,
+    )
+    assert [figure for _, figure in report.validations] == [0.5, 0.4, 0.3]
+    assert report.validations[0][0] == 0
+    assert model.fingerprint == before
+
+
+def test_known_positives_count_as_negatives_where_they_are_not_masked(shop: Shop, cache: Path) -> None:
+    def first_loss(home: Path, *, masks_known: bool) -> float:
+        model = small_model(cache=cache)
+        config = quick(epochs=1, masks_known=masks_known)
+        fit(model, Pretraining(PretrainingConfig()), material(model, shop), config, home=home)
+        return float(json.loads((home / "metrics.jsonl").read_text().splitlines()[0])["text"])
+
+    assert first_loss(cache / "masked", masks_known=True) < first_loss(cache / "not", masks_known=False)
+
+
 def test_training_ends_with_the_weights_of_the_best_validation(shop: Shop, cache: Path) -> None:
     model = small_model(cache=cache)
     figures = iter([0.1, 0.5, 0.2, 0.3, 0.9])

@@ -40,6 +40,8 @@ class EfficientNetEncoder(ImageEncoder):
             network.load_state_dict(weights)
         # ImageNet's classes: a quarter of the weights, of no use here.
         del network._fc
+        if config.depths == "last":
+            return cls(config, network, _HEAD_CHANNELS, _CHANNELS[_DEPTHS[-1]])
         summary_width = 2 * sum(_CHANNELS.values()) + _HEAD_CHANNELS
         patch_width = 2 * sum(_CHANNELS[depth] for depth in _FINE_DEPTHS) + sum(
             _CHANNELS[depth] for depth in _COARSE_DEPTHS
@@ -49,13 +51,14 @@ class EfficientNetEncoder(ImageEncoder):
     def look(self, pixels: UInt8[Tensor, "image height width 3"]) -> ImageStates:
         """Moments of each depth, and the head's mean."""
         features, head = self.features(((pixels.float() - 127) / 128).permute(0, 3, 1, 2))
+        whole = head.float().mean(dim=(2, 3))
+        if self.config.depths == "last":
+            return ImageStates(whole, Moments.of(features[_DEPTHS[-1]], self.config.grid).cell_mean)
         moments = {depth: Moments.of(one, self.config.grid) for depth, one in features.items()}
         summary = [one.whole for one in moments.values()]
         patches = [moments[depth].cells for depth in _FINE_DEPTHS]
         patches += [moments[depth].cell_mean for depth in _COARSE_DEPTHS]
-        return ImageStates(
-            torch.cat([*summary, head.float().mean(dim=(2, 3))], dim=1), torch.cat(patches, dim=2)
-        )
+        return ImageStates(torch.cat([*summary, whole], dim=1), torch.cat(patches, dim=2))
 
     def features(
         self, values: Float[Tensor, "image 3 height width"]

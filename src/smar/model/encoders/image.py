@@ -36,6 +36,8 @@ class ImageEncoderConfig(Config):
     """`none` freezes the encoder (its states are then cached), `all` trains every layer, N the last N layers."""
     grid: int = Field(default=7, ge=1)
     """Patches a side: what the encoder sees is averaged onto grid x grid cells."""
+    depths: Literal["several", "last"] = "several"
+    """Whether `efficientnet-lite0` tells what it sees at several depths, or at its last alone."""
     colours: bool = True
     """Whether the product's colours are counted beside what the encoder sees, of the whole and of each cell."""
 
@@ -129,7 +131,7 @@ class ImageEncoder(nn.Module, ABC):
     @property
     def fingerprint(self) -> str:
         """A digest of what decides the states: the network and its weights, and how pictures are read."""
-        reading = self.config.model_dump_json(include={"image_size", "grid", "colours"})
+        reading = self.config.model_dump_json(include={"image_size", "grid", "colours", "depths"})
         weights = (
             digest(name, str(tensor.dtype), tensor.detach().cpu().contiguous().numpy().tobytes())
             for name, tensor in sorted(self.state_dict().items())

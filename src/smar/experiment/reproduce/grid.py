@@ -1,0 +1,123 @@
+"""Trains and judges what a table's rows need, each model once, and keeps every value that was measured.
+
+Knows rows, runs and judged queries; nothing of tables. What was measured before is not measured again.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from smar.data.shop import Shop
+from smar.evaluation.evaluate import Retriever, evaluate
+from smar.experiment.config import ExperimentConfig
+from smar.experiment.reproduce.rows import Ask, Row
+from smar.experiment.runs import SUMMARY, open_run
+from smar.experiment.train import train
+from smar.files import digest, whole_file
+from smar.progress import console
+from smar.retrieval.engine import SearchEngine
+from smar.retrieval.lexical import BM25
+
+MEASURES = ("R@50", "P@50", "F1@50", "nDCG@10", "RR@10")
+LABELS = ("query_id", "department", "kind")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row with one seed: the settings of its model, and where its run and its values are kept."""
+
+    row: Row
+    seed: int
+    config: ExperimentConfig
+    run: Path
+    values: Path
+    command: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Everything to measure: rows and seeds over one shop, one recipe and one split of judged queries."""
+
+    shop: Shop
+    recipe: Path
+    split: str
+    runs: Path
+    kept: Path
+    cache: Path | None = None
+
+    def cells(self, rows: Sequence[Row], seeds: int) -> list[Cell]:
+        """One cell a row and seed; rows that are not main, or not trained, have the first seed alone."""
+        return [self._cell(row, seed) for row in rows for seed in range(seeds if row.is_main else 1)]
+
+    def measure(self, cells: Sequence[Cell]) -> None:
+        """Train and judge every cell that has no values yet; cells of one model follow one another."""
+        by_model: dict[Path | None, list[Cell]] = {}
+        for cell in cells:
+            if not cell.values.exists():
+                by_model.setdefault(cell.run if cell.row.is_trained else None, []).append(cell)
+        for place, group in enumerate(by_model.values(), start=1):
+            _say(f"{place} of {len(by_model)}: {group[0].row.name}, seed {group[0].seed}")
+            for cell, retrievers in self._retrievers(group):
+                self._judge(cell, retrievers)
+
+    def values(self, cell: Cell) -> pl.DataFrame:
+        """Values per judged query [LABELS, MEASURES], by query id."""
+        return pl.read_parquet(cell.values)
+
+    def _cell(self, row: Row, seed: int) -> Cell:
+        seeds = [f"{name}.seed={seed}" for name in ("model", "pretraining.loop", "adaptation.loop")]
+        changes = (*row.changes, *(seeds if seed else ()))
+        config = ExperimentConfig.load(self.recipe, changes).model_copy(update={"groups": {}})
+        run = self.runs / digest(config.fingerprint(), self.shop.fingerprint)[:12]
+        identity = digest(config.fingerprint(), self.shop.fingerprint, self.split, row.ask)[:12]
+        command = _command(self.shop.folder, self.recipe, changes, run, row.ask, self.split)
+        return Cell(row, seed, config, run, self.kept / f"{identity}.parquet", command)
+
+    def _retrievers(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, dict[str, Retriever]]]:
+        if not cells[0].row.is_trained:
+            yield cells[0], {"words": BM25.build(self.shop.catalog)}
+            return
+        run, config = cells[0].run, cells[0].config
+        if not (run / SUMMARY).exists():
+            train(self.shop, config, run, self.cache, resume=run.exists())
+        model = open_run(run).model
+        model.cache = self.cache or model.cache
+        engine = SearchEngine.build(model, self.shop.catalog, config.index)
+        for cell in cells:
+            ask = cell.row.ask
+            modes = ("always", "never") if ask == "oracle" else (ask,)
+            yield cell, {mode: engine.with_image_mode(mode) for mode in modes}  # type: ignore[arg-type]
+
+    def _judge(self, cell: Cell, retrievers: dict[str, Retriever]) -> None:
+        queries, qrels = self.shop.queries(self.split), self.shop.qrels(self.split)
+        tables = [
+            evaluate(retriever, queries, qrels, list(MEASURES)).per_query for retriever in retrievers.values()
+        ]
+        best = np.max([table.select(MEASURES).to_numpy() for table in tables], axis=0)
+        found = tables[0].with_columns(**{name: best[:, place] for place, name in enumerate(MEASURES)})
+        cell.values.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(cell.values) as path:
+            found.write_parquet(path)
+
+
+def _command(shop: Path, recipe: Path, changes: Sequence[str], run: Path, ask: Ask, split: str) -> str:
+    """What to type for this row alone."""
+    if ask == "words":
+        return shlex.join(["smar", "evaluate", str(shop), "--bm25", "--split", split])
+    sets = [word for change in changes for word in ("--set", change)]
+    trained = ["smar", "train", str(shop), "--config", str(recipe), *sets, "--out", str(run)]
+    modes = ["always", "never"] if ask == "oracle" else [ask]
+    images = [word for mode in modes for word in ("--image", mode)]
+    steps = trained, ["smar", "index", str(shop), str(run)]
+    judged = ["smar", "evaluate", str(shop), str(run), "--split", split, *images]
+    return " && ".join(shlex.join(step) for step in (*steps, judged))
+
+
+def _say(text: str) -> None:
+    console.rule(text, align="left")

@@ -1,0 +1,97 @@
+"""What the table's rows are: a recipe changed in one respect, and how the trained model is asked.
+
+Knows settings by name; trains and judges nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from smar.errors import ConfigError
+from smar.retrieval.engine import ImageMode
+
+Part = Literal["rivals", "fusion", "gate", "ablations"]
+Ask = ImageMode | Literal["words", "oracle"]
+"""How a row's queries are asked: an image mode; `words` is BM25 and needs no model; `oracle` takes, for each query
+and measure, the better of `always` and `never`, which no search engine can."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: `changes` to the recipe as `smar train --set` takes them, trained with one seed or with all."""
+
+    name: str
+    part: Part
+    changes: tuple[str, ...] = ()
+    ask: Ask = "auto"
+    is_main: bool = False
+    """Whether it is trained with every seed; the others with the first alone."""
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether there is a model behind it."""
+        return self.ask != "words"
+
+
+def _fusion(kind: str) -> str:
+    return f"model.fusion.kind={kind}"
+
+
+_NO_SKETCH = "model.lexical.dim=0"
+_ONE_TASK = ("pretraining.alpha=0.0", "pretraining.beta=0.0")
+_NO_STAGE_TWO = ("clicks.gate_items=0.0", "adaptation.loop.epochs=0")
+_AS_IT_IS = ("model.query_layers=0", "model.text_layers=0", "model.dim=384", "pretraining.loop.epochs=0")
+_LINEAR = ("model.query_layers=0", "model.text_layers=0", "model.image_layers=0", _NO_SKETCH)
+_UNMASKED = ("pretraining.loop.masks_known=false", "adaptation.loop.masks_known=false")
+
+SMAR = Row("SMAR", "gate", is_main=True)
+
+ROWS = (
+    Row("BM25", "rivals", ask="words"),
+    Row("text encoder as it is", "rivals", (_fusion("text"), _NO_SKETCH, *_AS_IT_IS)),
+    Row(
+        "linear sum, last layer's features",
+        "rivals",
+        (_fusion("sum"), *_LINEAR, *_NO_STAGE_TWO, "model.image.depths=last", "model.image.colours=false"),
+        "always",
+    ),
+    Row(
+        "linear sum, features of several depths and colours",
+        "rivals",
+        (_fusion("sum"), *_LINEAR, *_NO_STAGE_TWO),
+        "always",
+    ),
+    Row("DPSR (text only)", "rivals", (_fusion("text"), *_ONE_TASK), is_main=True),
+    Row("DPSR-i (image only)", "rivals", (_fusion("image"), *_ONE_TASK), is_main=True),
+    Row("concat", "fusion", (_fusion("concat"), *_NO_STAGE_TWO), "always"),
+    Row("sum", "fusion", (_fusion("sum"), *_NO_STAGE_TWO), "always"),
+    Row("gated", "fusion", (_fusion("gated"), *_NO_STAGE_TWO), "always"),
+    Row("cross attention", "fusion", (_fusion("cross_attention"), *_NO_STAGE_TWO), "always", is_main=True),
+    SMAR,
+    Row("SMAR, always the image", "gate", ask="always", is_main=True),
+    Row("SMAR, never the image", "gate", ask="never", is_main=True),
+    Row("SMAR, both weighed by the gate", "gate", ask="soft", is_main=True),
+    Row("SMAR, the better of both (oracle)", "gate", ask="oracle", is_main=True),
+    Row("without semantic projection", "ablations", ("pretraining.alpha=0.0",)),
+    Row("without modality alignment", "ablations", ("pretraining.beta=0.0",)),
+    Row("without asymmetric alignment", "ablations", ("pretraining.gamma=0.0",)),
+    Row("without stage one", "ablations", ("pretraining.loop.epochs=0",)),
+    Row("stage two for the gate alone", "ablations", ("adaptation.loop.epochs=0",)),
+    Row("without masking known positives", "ablations", _UNMASKED),
+    Row("without spelling", "ablations", (_NO_SKETCH,)),
+)
+
+
+def choose(names: list[str]) -> tuple[Row, ...]:
+    """The rows, or the parts, called `names`, in the table's order, always with SMAR's own; all for no name.
+
+    Raises:
+        ConfigError: nothing is called so.
+    """
+    known = {row.name for row in ROWS} | {row.part for row in ROWS}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"--only {name!r}: is no row; choose of {', '.join(sorted(known))}")
+    wanted = {*names, SMAR.name}
+    return tuple(row for row in ROWS if not names or row.name in wanted or row.part in wanted)

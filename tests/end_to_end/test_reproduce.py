@@ -1,0 +1,54 @@
+"""`smar reproduce` in a real process: it measures, stops, goes on and keeps what it measured."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from command_line_place import Place
+
+pytestmark = pytest.mark.end_to_end
+
+ROWS = ["--only", "DPSR (text only)", "--only", "BM25", "--only", "text encoder as it is", "--seeds", 2]
+
+
+def test_the_table_is_made_once_and_grows_by_what_is_asked(place: Place) -> None:
+    settings = ["--out", "results/demo", "--config", "configs/demo.toml"]
+    printed = place.succeed("reproduce", "shops/demo", *settings, *ROWS)
+    assert "SMAR, the better of both" not in printed
+    out = place.folder / "results" / "demo"
+    found = json.loads((out / "table.json").read_text(encoding="utf-8"))
+    rows = {row["name"]: row for row in found["rows"]}
+    assert list(rows) == ["BM25", "text encoder as it is", "DPSR (text only)", "SMAR"]
+    assert [row["seeds"] for row in rows.values()] == [1, 1, 2, 2]
+    overall = rows["SMAR"]["groups"]["Overall"]
+    low, high = overall["interval"]["R@50"]
+    assert low <= overall["mean"]["R@50"] <= high
+    assert len(overall["by_seed"]["R@50"]) == 2
+    runs = {path.name: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
+    assert len(runs) == 5
+
+    # What a row's command gives is what the table shows.
+    place.succeed(*rows["BM25"]["command"].split()[1:], "--json", "bm25.json")
+    judged = json.loads((place.folder / "bm25.json").read_text(encoding="utf-8"))["runs"]["BM25"]["overall"]
+    assert rows["BM25"]["groups"]["Overall"]["mean"]["nDCG@10"] == pytest.approx(judged["nDCG@10"])
+
+    # Values that were lost are measured again, from the models that are there; other rows are added.
+    kept = sorted((out / "values").iterdir())
+    kept[0].unlink()
+    printed = place.succeed("reproduce", "shops/demo", *settings, *ROWS, "--only", "SMAR, never the image")
+    assert "SMAR, never the image" in printed
+    assert {path.name: path.stat().st_mtime_ns for path in (out / "runs").iterdir()} == runs
+    again = json.loads((out / "table.json").read_text(encoding="utf-8"))
+    first = {row["name"]: row["groups"]["Overall"]["mean"] for row in again["rows"]}
+    for name, row in rows.items():
+        assert first[name] == pytest.approx(row["groups"]["Overall"]["mean"])
+
+
+def test_an_unknown_row_is_refused_before_anything_is_trained(place: Place) -> None:
+    said = place.fail(
+        "reproduce", "shops/demo", "--out", "results/none", "--config", "configs/demo.toml", "--only", "SMAR2"
+    )
+    assert "'SMAR2': is no row; choose of" in said
+    assert not (place.folder / "results" / "none").exists()
