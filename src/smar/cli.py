@@ -302,7 +302,7 @@ def reproduce(
     )
     _show(found.table())
     typer.echo(
-        f"{out / 'table.md'}: with intervals, p and the commands; {out / 'table.json'}: the same for programs"
+        f"{out / 'report.html'}: with intervals, p, plots and pictures; {out / 'table.json'}: the same for programs"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -29,6 +30,15 @@ def test_the_table_is_made_once_and_grows_by_what_is_asked(place: Place) -> None
     runs = {path.name: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
     assert len(runs) == 5
 
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "the paper: 0.690" in page
+    assert page.count('<img src="data:image/png') == 2
+    # It works offline: nothing is fetched.
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert {path.name for path in (out / "plots").iterdir()} == {
+        f"{name}.{suffix}" for name in ("recall_by_depth", "training_curves") for suffix in ("png", "svg")
+    }
+
     # What a row's command gives is what the table shows.
     place.succeed(*rows["BM25"]["command"].split()[1:], "--json", "bm25.json")
     judged = json.loads((place.folder / "bm25.json").read_text(encoding="utf-8"))["runs"]["BM25"]["overall"]
@@ -37,8 +47,12 @@ def test_the_table_is_made_once_and_grows_by_what_is_asked(place: Place) -> None
     # Values that were lost are measured again, from the models that are there; other rows are added.
     kept = sorted((out / "values").iterdir())
     kept[0].unlink()
-    printed = place.succeed("reproduce", "shops/demo", *settings, *ROWS, "--only", "SMAR, never the image")
+    printed = place.succeed("reproduce", "shops/demo", *settings, *ROWS, "--only", "gate")
     assert "SMAR, never the image" in printed
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Words that the gate follows" in page
+    assert page.count('<img src="data:image/png') == 6
+    assert page.count('<div class="shelf">') % 2 == 0
     assert {path.name: path.stat().st_mtime_ns for path in (out / "runs").iterdir()} == runs
     again = json.loads((out / "table.json").read_text(encoding="utf-8"))
     first = {row["name"]: row["groups"]["Overall"]["mean"] for row in again["rows"]}

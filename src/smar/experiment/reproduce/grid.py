@@ -13,19 +13,25 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from smar.data.clicks import normalise_query
+from smar.data.records import Query
 from smar.data.shop import Shop
-from smar.evaluation.evaluate import Retriever, evaluate
+from smar.evaluation.evaluate import Retriever, evaluate_run, retrieve
 from smar.experiment.config import ExperimentConfig
 from smar.experiment.reproduce.rows import Ask, Row
 from smar.experiment.runs import SUMMARY, open_run
 from smar.experiment.train import train
 from smar.files import digest, whole_file
+from smar.model.smar import SMAR
 from smar.progress import console
 from smar.retrieval.engine import SearchEngine
 from smar.retrieval.lexical import BM25
 
 MEASURES = ("R@50", "P@50", "F1@50", "nDCG@10", "RR@10")
 LABELS = ("query_id", "department", "kind")
+DEPTH = 100
+
+_QUERIES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,10 @@ class Grid:
                 self._judge(cell, retrievers)
 
     def values(self, cell: Cell) -> pl.DataFrame:
-        """Values per judged query [LABELS, MEASURES], by query id."""
+        """A row a judged query, by query id: LABELS, MEASURES, `gate` and `found`.
+
+        `gate` is P(q), null where the model has none; `found` the best DEPTH item ids, null for the oracle.
+        """
         return pl.read_parquet(cell.values)
 
     def _cell(self, row: Row, seed: int) -> Cell:
@@ -96,14 +105,38 @@ class Grid:
 
     def _judge(self, cell: Cell, retrievers: dict[str, Retriever]) -> None:
         queries, qrels = self.shop.queries(self.split), self.shop.qrels(self.split)
-        tables = [
-            evaluate(retriever, queries, qrels, list(MEASURES)).per_query for retriever in retrievers.values()
-        ]
+        runs = [retrieve(retriever, queries, DEPTH) for retriever in retrievers.values()]
+        tables = [evaluate_run(run, queries, qrels, MEASURES).per_query for run in runs]
+        ids = tables[0]["query_id"].to_list()
         best = np.max([table.select(MEASURES).to_numpy() for table in tables], axis=0)
-        found = tables[0].with_columns(**{name: best[:, place] for place, name in enumerate(MEASURES)})
+        found = [runs[0].item_ids(query_id) if len(runs) == 1 else None for query_id in ids]
+        table = tables[0].with_columns(
+            *(pl.Series(name, best[:, place]) for place, name in enumerate(MEASURES)),
+            pl.Series("gate", _gates(retrievers, queries, ids), dtype=pl.Float64),
+            pl.Series("found", found, dtype=pl.List(pl.String)),
+        )
         cell.values.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(cell.values) as path:
-            found.write_parquet(path)
+            table.write_parquet(path)
+
+
+def _gates(
+    retrievers: dict[str, Retriever], queries: Sequence[Query], ids: Sequence[str]
+) -> list[float | None]:
+    """P(q) of the queries called `ids`, if there is a gate."""
+    engine = next(iter(retrievers.values()))
+    if (
+        not isinstance(engine, SearchEngine)
+        or not isinstance(engine.model, SMAR)
+        or not engine.model.has_gate
+    ):
+        return [None] * len(ids)
+    gates: dict[str, float] = {}
+    for start in range(0, len(queries), _QUERIES_AT_ONCE):
+        few = queries[start : start + _QUERIES_AT_ONCE]
+        found = engine.model.embed_queries([normalise_query(query.text) for query in few]).gate
+        gates |= dict(zip([query.query_id for query in few], found.tolist(), strict=True))
+    return [gates[query_id] for query_id in ids]
 
 
 def _command(shop: Path, recipe: Path, changes: Sequence[str], run: Path, ask: Ask, split: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from smar.data.shop import Shop
 from smar.experiment.config import ExperimentConfig
 from smar.experiment.reproduce.grid import MEASURES, Grid
+from smar.experiment.reproduce.report import Evidence, write_report
 from smar.experiment.reproduce.rows import SMAR, choose
 from smar.experiment.reproduce.table import Reproduction, build_lines
 from smar.files import write_text
@@ -25,7 +26,7 @@ def reproduce(
     split: str = "dev",
     cache: Path | None = None,
 ) -> Reproduction:
-    """Train, judge and compare the paper's baselines and ablations on a shop; write `out`/table.{md,json}.
+    """Train, judge and compare the paper's baselines and ablations on a shop; write a report and tables to `out`.
 
     Stopped at any moment and called again, it goes on: models are kept in `runs`, values per query in `out`/values.
 
@@ -48,9 +49,18 @@ def reproduce(
     grid.measure(cells)
     tables = {row: [grid.values(cell) for cell in cells if cell.row == row] for row in rows}
     commands = {cell.row: cell.command for cell in reversed(cells)}
-    groups = ExperimentConfig.load(recipe).groups
-    lines = build_lines(tables, commands, groups, MEASURES, SMAR)
+    config = ExperimentConfig.load(recipe)
+    lines = build_lines(tables, commands, config.groups, MEASURES, SMAR)
     found = Reproduction(shop.folder.name, split, recipe.name, MEASURES, lines)
     write_text(out / "table.json", json.dumps(found.to_json(), indent=2) + "\n")
     write_text(out / "table.md", found.markdown())
+    metrics = next(cell.run for cell in cells if cell.row == SMAR) / "metrics.jsonl"
+    evidence = Evidence(
+        shop,
+        split,
+        {row.name: of_row for row, of_row in tables.items()},
+        metrics if metrics.exists() else None,
+        config.model.gate.threshold,
+    )
+    write_report(found, evidence, out)
     return found
