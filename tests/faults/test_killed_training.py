@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -11,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from model_fakes import write_shop
-from smar.experiment.runs import MODEL
+from smar.experiment.runs import MODEL, SUMMARY
 from smar.model.smar import SMAR
 
 CONFIG = """
 threads = 1
 [clicks]
 held_out = 0.2
+gate_items = 0.3
 [model]
 dim = 32
 heads = 2
@@ -64,10 +66,13 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     )
     assert whole.returncode == 0, whole.stderr
     lines = progress(tmp_path / "whole")
+    written = (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()
+    begins = next(place for place, line in enumerate(written) if json.loads(line)["stage"] == "adaptation")
+    assert json.loads((tmp_path / "whole" / SUMMARY).read_text())["gate"]["clicks"] > 0
 
     run, resume, kills = tmp_path / "killed", (), 0
-    # In the first steps, in the middle, and in stage two; then to the end.
-    for moment in (1, lines // 3, 2 * lines // 3, lines - 4):
+    # In the first steps, in the middle, where stage two begins, and in it; then to the end.
+    for moment in (1, lines // 3, begins, lines - 4):
         with subprocess.Popen(
             command(shop, run, config, *resume), stderr=subprocess.PIPE, text=True
         ) as child:

@@ -92,8 +92,8 @@ class Comparison:
                 f"{found.mean_b:.3f}",
                 f"{found.difference:+.3f}",
                 f"{low:+.3f} to {high:+.3f}",
-                _shown(found.p),
-                _shown(found.p_t_test),
+                shown_p(found.p),
+                shown_p(found.p_t_test),
             )
         return table
 
@@ -130,7 +130,8 @@ def _difference(pairs: pl.DataFrame) -> Difference:
     return Difference.build(pairs["a"].to_numpy(), pairs["b"].to_numpy())
 
 
-def _shown(p: float | None) -> str:
+def shown_p(p: float | None) -> str:
+    """A p as tables show it; none is a dash."""
     if p is None:
         return "-"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

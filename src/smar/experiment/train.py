@@ -60,9 +60,10 @@ def train(
     """
     log = shop.clicks(config.clicks)
     learnt, kept_back = log.split(config.clicks.held_out, config.clicks.seed)
-    _check_logs(learnt, kept_back, config)
     # Before the folder is claimed: a model that cannot be built leaves nothing behind.
     model = SMAR.build(config.model)
+    seen, unseen = split_for_gate(model, learnt, config.clicks)
+    _check_logs({"learn from": seen, "validate on": kept_back}, log, config)
     _claim(out, config, shop, resume=resume)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -71,10 +72,11 @@ def train(
     model.cache = cache or model.cache
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     items = model.read_items(shop.catalog)
-    seen, unseen = split_for_gate(model, learnt, config.clicks)
     if len(unseen):
         _say(f"{len(unseen):,} of these pairs are kept from stage one, for the gate to learn from")
-    material = Material.read(model, seen, shop.catalog, items)
+    material = Material.read(
+        model, seen, shop.catalog, items, own_words=config.pretraining.loop.own_words > 0
+    )
     calibrate(model, material)
     held_out = HeldOut.read(kept_back, shop.catalog, config.validation)
     validate = held_out.among(config.validation.candidates, config.clicks.seed).figure
@@ -92,7 +94,9 @@ def train(
     gate = None
     if model.has_gate:
         lesson = GateLesson.read(model, unseen, shop.catalog, items)
-        material = Material.read(model, learnt, shop.catalog, items)
+        material = Material.read(
+            model, learnt, shop.catalog, items, own_words=config.adaptation.loop.own_words > 0
+        )
         stage, gate = learn_both(model, lesson, material, config.adaptation, validate=validate, home=out)
         stages.append(stage)
         _say(
@@ -114,11 +118,12 @@ def train(
     return summary
 
 
-def _check_logs(learnt: ClickLog, kept_back: ClickLog, config: ExperimentConfig) -> None:
-    for name, log in (("learn from", learnt), ("validate on", kept_back)):
-        if not len(log):
+def _check_logs(parts: dict[str, ClickLog], log: ClickLog, config: ExperimentConfig) -> None:
+    for use, part in parts.items():
+        if not len(part):
             raise DataError(
-                f"the click log leaves nothing to {name} with clicks.held_out = {config.clicks.held_out}; "
+                f"the click log leaves nothing to {use} with clicks.held_out = {config.clicks.held_out} and "
+                f"clicks.gate_items = {config.clicks.gate_items}; "
                 f"left out: {dict(log.left_out) or 'nothing'}; `smar check` lists faults"
             )
 
@@ -126,7 +131,8 @@ def _check_logs(learnt: ClickLog, kept_back: ClickLog, config: ExperimentConfig)
 def _claim(out: Path, config: ExperimentConfig, shop: Shop, *, resume: bool) -> None:
     """Make `out` this run's folder, or see that it is."""
     identity: dict[str, Any] = {
-        "config": json.loads(config.model_dump_json()),
+        # Which departments are shown together is not the run's business.
+        "config": json.loads(config.model_dump_json(exclude={"groups"})),
         "shop": str(shop.folder.resolve()),
         "shop_fingerprint": shop.fingerprint,
     }
@@ -139,7 +145,7 @@ def _claim(out: Path, config: ExperimentConfig, shop: Shop, *, resume: bool) -> 
             if found[what] != identity[what]:
                 raise MismatchError(f"{path}: was begun with another {what}; give the same, or another --out")
         return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or any(path.suffix != ".part" for path in out.iterdir())):
         raise DataError(f"{out}: is there already; give another --out, or --resume to continue it")
     write_text(path, json.dumps(identity, indent=2) + "\n")
 

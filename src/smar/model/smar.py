@@ -32,6 +32,7 @@ from smar.model.towers import ItemImageTower, ItemTextTower, Pooling, QueryTower
 from smar.progress import track
 
 _ITEMS_AT_ONCE = 256
+_QUERIES_AT_ONCE = 256
 
 
 class ModelConfig(Config):
@@ -243,12 +244,16 @@ class SMAR(nn.Module):
     @torch.inference_mode()
     def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
         """Q(q) and P(q) of normalised queries, in their order; a query's vector does not depend on the others."""
-        if not texts:
-            return QueryVectors(np.empty((0, self.vector_dim), np.float32), np.empty(0, np.float32))
+        vectors = np.empty((len(texts), self.vector_dim), np.float32)
+        gate = np.ones(len(texts), np.float32)
         with self._evaluating():
-            vectors = self.queries(self.read_queries(texts).states(np.arange(len(texts))))
-            gate = torch.sigmoid(self.gate(vectors)) if self.has_gate else torch.ones(len(texts))
-        return QueryVectors(vectors.cpu().numpy(), gate.float().cpu().numpy())
+            for start in range(0, len(texts), _QUERIES_AT_ONCE):
+                few = texts[start : start + _QUERIES_AT_ONCE]
+                found = self.queries(self.read_queries(few).states(np.arange(len(few))))
+                vectors[start : start + len(few)] = found.cpu().numpy()
+                if self.has_gate:
+                    gate[start : start + len(few)] = torch.sigmoid(self.gate(found)).float().cpu().numpy()
+        return QueryVectors(vectors, gate)
 
     def embed_items(self, catalog: Catalog) -> ItemArrays:
         """S_t(s) and S_m(s) of every item of a catalogue, in its order."""

@@ -24,7 +24,7 @@ HEADER = "model.json"
 WEIGHTS = "model.safetensors"
 TEXT = "text_encoder"
 IMAGE = "image_encoder"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)

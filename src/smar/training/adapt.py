@@ -40,7 +40,7 @@ class AdaptationConfig(Config):
     """Stage two: fine-tuning in which P(q) decides between text and multimodal vectors."""
 
     gate_penalty: float = Field(default=50.0, ge=0)
-    """How strongly the gate is held at 1/2, in clicks of evidence."""
+    """How strongly all queries are held at one common value of the gate, in clicks of evidence."""
     loop: AdaptationLoopConfig = AdaptationLoopConfig()
     """Steps, learning rates and stopping."""
 
@@ -94,7 +94,12 @@ def learn_both(
     validate: Validate | None = None,
     home: Path | None = None,
 ) -> tuple[Fit, GateFit]:
-    """Fit the gate to what stage one did not see, train the towers by it, and fit it to where the queries moved."""
-    fit_gate(model, lesson, config.gate_penalty)
+    """Fit the gate to what stage one did not see, train the towers by it, and fit it to where the queries moved.
+
+    What the gate is worth is told of the first fit: after it, the towers have seen its clicks. Validations of the
+    stage are of the first fit too.
+    """
+    worth = fit_gate(model, lesson, config.gate_penalty)
     stage = fit(model, Adaptation(), material, config.loop, validate=validate, home=home, is_trained=True)
-    return stage, fit_gate(model, lesson, config.gate_penalty)
+    fit_gate(model, lesson, config.gate_penalty)
+    return stage, worth

@@ -16,14 +16,14 @@ from torch.nn import functional as F
 
 from smar.data.catalog import Catalog
 from smar.data.clicks import ClickLog
-from smar.model.gate import ImageGate
 from smar.model.smar import SMAR
 from smar.model.sources import ItemSource
 from smar.progress import track
 from smar.training.pairs import Pairs
 
-_QUERIES_AT_ONCE = 256
+_CLICKS_AT_ONCE = 256
 _FOLDS = 5
+_SAME_SCORE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class GateLesson:
         arrays = model.embed_source(items)
         text = torch.from_numpy(arrays.text).to(model.device)
         multimodal = torch.from_numpy(arrays.multimodal).to(model.device)
-        queries = query_vectors(model, pairs.texts).to(model.device)
+        queries = torch.from_numpy(model.embed_queries(pairs.texts).vectors).to(model.device)
         gain = torch.empty(len(pairs))
         order = np.argsort(pairs.queries, kind="stable")
-        starts = range(0, len(order), _QUERIES_AT_ONCE)
+        starts = range(0, len(order), _CLICKS_AT_ONCE)
         for start in track(starts, "ranking clicks for the gate"):
-            places = order[start : start + _QUERIES_AT_ONCE]
+            places = order[start : start + _CLICKS_AT_ONCE]
             query, item = (torch.from_numpy(rows[places]) for rows in (pairs.queries, pairs.items))
             doublings = [log_ranks(queries[query], side, item) for side in (text, multimodal)]
             gain[torch.from_numpy(places)] = (doublings[0] - doublings[1]).cpu()
@@ -84,22 +84,24 @@ def fit_gate(model: SMAR, lesson: GateLesson, penalty: float) -> GateFit:
     Args:
         model: its gate changes and nothing else.
         lesson: clicks and gains.
-        penalty: holds logits near zero: with n clicks of equal gain, the loss per click grows by `penalty / n`
-            times the mean square of a random query's logit.
+        penalty: holds all queries at one common value: with n clicks of equal gain, the loss per click grows by
+            `penalty / n` times the mean square by which random queries' logits differ from the bias.
     """
     if not lesson.texts:
         return GateFit(0, 0.0, 0.0, 0.0, 1.0)
-    queries = query_vectors(model, lesson.texts)[torch.from_numpy(lesson.query)]
+    queries = torch.from_numpy(model.embed_queries(lesson.texts).vectors)[torch.from_numpy(lesson.query)]
     logits = torch.empty(len(queries))
     # By item, not by click: one item answers many wordings of one wish.
     items, place = np.unique(lesson.item, return_inverse=True)
     fold = torch.from_numpy(np.random.default_rng(model.config.seed).integers(_FOLDS, size=len(items))[place])
     for number in range(_FOLDS):
-        others = fold != number
-        gate = ImageGate(model.vector_dim)
-        _fit(gate, queries[others], lesson.gain[others], penalty)
-        logits[~others] = gate(queries[~others])
-    _fit(model.gate, queries, lesson.gain, penalty)
+        inside = fold == number
+        weight, bias = _logistic(queries[~inside], lesson.gain[~inside], penalty)
+        logits[inside] = queries[inside] @ weight + bias
+    weight, bias = _logistic(queries, lesson.gain, penalty)
+    with torch.no_grad():
+        model.gate.weight.copy_(weight[None])
+        model.gate.bias.copy_(bias)
     is_open = logits.sigmoid() >= model.gate_threshold
     return GateFit(
         clicks=len(lesson.gain),
@@ -110,45 +112,40 @@ def fit_gate(model: SMAR, lesson: GateLesson, penalty: float) -> GateFit:
     )
 
 
-def query_vectors(model: SMAR, texts: list[str]) -> Float[Tensor, "query dim"]:
-    """Q(q) of many queries, some at a time."""
-    starts = range(0, len(texts), _QUERIES_AT_ONCE)
-    vectors = [model.embed_queries(texts[start : start + _QUERIES_AT_ONCE]).vectors for start in starts]
-    return torch.from_numpy(np.concatenate(vectors))
-
-
 def log_ranks(
     queries: Float[Tensor, "click dim"], items: Float[Tensor, "item dim"], clicked: Int64[Tensor, " click"]
 ) -> Float[Tensor, " click"]:
-    """The binary logarithm of the rank, from 1, of each query's clicked item among all items."""
+    """The binary logarithm of the rank, from 1, of each query's clicked item among all items.
+
+    Items that score the same share the mean of their ranks: variants of a product may have the same text.
+    """
     scores = queries @ items.T
-    above = scores > scores.gather(1, clicked.to(scores.device)[:, None])
-    return (above.sum(1) + 1.0).log2()
+    own = scores.gather(1, clicked.to(scores.device)[:, None])
+    above = (scores > own + _SAME_SCORE).sum(1)
+    level = ((scores - own).abs() <= _SAME_SCORE).sum(1)
+    return (above + (level + 1) / 2).log2()
 
 
-def _fit(
-    gate: ImageGate, queries: Float[Tensor, "click dim"], gain: Float[Tensor, " click"], penalty: float
-) -> None:
-    """Logistic regression with weights and a ridge, in float64, from zero; nothing to learn from gives zero."""
-    weights = gain.abs().double()
-    if not weights.any():
-        return
-    # As many clicks of equal weight would say as much (Kish's effective sample size).
-    effective = float(weights.sum() ** 2 / (weights**2).sum())
-    share, vectors, wanted = weights / weights.sum(), queries.double(), (gain > 0).double()
+def _logistic(
+    queries: Float[Tensor, "click dim"], gain: Float[Tensor, " click"], penalty: float
+) -> tuple[Float[Tensor, " dim"], Float[Tensor, ""]]:
+    """Weights and bias of a logistic regression with a ridge on the weights; zeros if no click makes a difference."""
     line = torch.zeros(queries.shape[1] + 1, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([line], max_iter=200, line_search_fn="strong_wolfe")
+    weights = gain.abs().double()
+    if weights.any():
+        # As many clicks of equal weight would say as much (Kish's effective sample size).
+        effective = float(weights.sum() ** 2 / (weights**2).sum())
+        share, vectors, wanted = weights / weights.sum(), queries.double(), (gain > 0).double()
+        optimizer = torch.optim.LBFGS([line], max_iter=200, line_search_fn="strong_wolfe")
 
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        logits = vectors @ line[:-1] + line[-1]
-        losses = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-        total = (share * losses).sum() + penalty / effective * line[:-1].square().mean()
-        total.backward()  # type: ignore[no-untyped-call]
-        return total
+        def loss() -> Tensor:
+            optimizer.zero_grad()
+            logits = vectors @ line[:-1] + line[-1]
+            losses = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+            total = (share * losses).sum() + penalty / effective * line[:-1].square().mean()
+            total.backward()  # type: ignore[no-untyped-call]
+            return total
 
-    with torch.enable_grad():
         optimizer.step(loss)  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        gate.weight.copy_(line[None, :-1])
-        gate.bias.copy_(line[-1:])
+    fitted = line.detach().float()
+    return fitted[:-1], fitted[-1]

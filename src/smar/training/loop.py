@@ -43,6 +43,8 @@ class LoopConfig(Config):
     """Pairs a step; each query's negatives are the other items among them."""
     accumulate: PositiveInt = 1
     """Batches whose gradients are added up before a step; negatives stay within one batch."""
+    own_words: int = Field(default=0, ge=0)
+    """Pairs a batch, on top of the clicked ones, of any item with some words of its own title and category."""
     masks_known: bool = True
     """Whether another item of the batch that the log has for a query is no negative of it."""
     learning_rate: float = Field(default=5e-4, gt=0)
@@ -161,7 +163,9 @@ class Loop:
             console.print(
                 f"{self.stage.name}: continuing after step {self.progress.step:,} of {self.steps:,}"
             )
-        self.recorder.rewind(self.progress.step)
+            self.recorder.rewind(self.progress.step)
+        else:
+            self.recorder.rewind(-1)
         if validate is not None and is_trained and self.progress.step == 0:
             self._validate(validate)
         every = max(1, round(self.steps_an_epoch * self.config.validate_every))
@@ -188,7 +192,9 @@ class Loop:
             return
         first = self.progress.step // self.steps_an_epoch
         for epoch in range(first, self.config.epochs):
-            batches = self.material.pairs.batches(epoch, self.config.batch_size, self.config.seed)
+            batches = self.material.pairs.batches(
+                epoch, self.config.batch_size, self.config.seed, self.config.own_words
+            )
             done = self.progress.step - epoch * self.steps_an_epoch
             for at in range(done * self.config.accumulate, len(batches), self.config.accumulate):
                 yield batches[at : at + self.config.accumulate]

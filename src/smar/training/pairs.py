@@ -34,15 +34,24 @@ class PairBatch:
 
 
 class Pairs:
-    """Every pair of a click log: rows of `texts` (its queries) and of a catalogue, with weights of mean 1."""
+    """Every pair of a click log: rows of `texts` (its queries) and of a catalogue, with weights of mean 1.
+
+    After the `clicked` ones there may be pairs of an item with some of its own words; `len` counts clicked ones.
+    """
 
     def __init__(
-        self, texts: list[str], queries: Places, items: Places, weights: Float32[np.ndarray, " pair"]
+        self,
+        texts: list[str],
+        queries: Places,
+        items: Places,
+        weights: Float32[np.ndarray, " pair"],
+        clicked: int | None = None,
     ) -> None:
         self.texts = texts
         self.queries = queries
         self.items = items
         self.weights = weights
+        self.clicked = len(queries) if clicked is None else clicked
         # One number a pair; a pair of the log is then found by binary search.
         self._stride = int(items.max(initial=0)) + 1
         self._known = np.unique(queries * self._stride + items)
@@ -63,13 +72,38 @@ class Pairs:
         weights = clicks.table["weight"].to_numpy().astype(np.float32)
         return cls(texts, queries, items, weights / weights.mean())
 
-    def __len__(self) -> int:
-        return len(self.queries)
+    def with_own_words(self, words: list[str]) -> Pairs:
+        """These pairs, and one of every item with its entry of `words`, unless that is empty."""
+        own = np.flatnonzero([bool(text) for text in words])
+        texts = [*self.texts, *(words[row] for row in own)]
+        queries = np.arange(len(self.texts), len(texts))
+        return Pairs(
+            texts,
+            np.concatenate([self.queries, queries]),
+            np.concatenate([self.items, own]),
+            np.concatenate([self.weights, np.ones(len(own), np.float32)]),
+            len(self),
+        )
 
-    def batches(self, epoch: int, size: int, seed: int) -> list[Places]:
-        """Every pair once, in batches of `size` in an order that `seed` and `epoch` decide alone."""
+    def __len__(self) -> int:
+        return self.clicked
+
+    def batches(self, epoch: int, size: int, seed: int, own: int = 0) -> list[Places]:
+        """Every clicked pair once, in batches of `size` in an order that `seed` and `epoch` decide alone.
+
+        Each batch has `own` pairs of own words besides; batch after batch, these go through all of them in turn.
+        """
         order = np.random.default_rng([seed, epoch]).permutation(len(self))
-        return [order[start : start + size] for start in range(0, len(order), size)]
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        others = len(self.queries) - len(self)
+        if not own or not others:
+            return batches
+        turn = len(self) + np.random.default_rng(seed).permutation(others)
+        first = epoch * len(batches)
+        return [
+            np.concatenate([places, np.take(turn, np.arange(own) + own * number, mode="wrap")])
+            for number, places in enumerate(batches, start=first)
+        ]
 
     def batch(self, places: Places) -> PairBatch:
         """The pairs at `places`."""

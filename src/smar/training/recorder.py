@@ -22,14 +22,14 @@ class Recorder:
         self._board: SummaryWriter | None = None
 
     def rewind(self, step: int) -> None:
-        """Begin after `step`: lines of later steps, written by a run that was killed, are taken back."""
+        """Begin after `step` (-1: at the start): later lines, written by a run that was killed, are taken back."""
         if self.home is None:
             return
         path = self.home / "metrics.jsonl"
         kept = [line for line in _whole_lines(path) if line["stage"] != self.stage or line["step"] <= step]
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._lines = path.open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(self.home / "tensorboard"), purge_step=step + 1 if step else None)
+        self._board = SummaryWriter(str(self.home / "tensorboard"), purge_step=step + 1 if step > 0 else None)
 
     def write(self, step: int, figures: dict[str, float]) -> None:
         """Record some figures of a step."""

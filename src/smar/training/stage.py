@@ -14,10 +14,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from smar.data.catalog import Catalog
-from smar.data.clicks import ClickConfig, ClickLog
+from smar.data.clicks import ClickConfig, ClickLog, normalise_query
 from smar.data.shop import Shop
 from smar.model.smar import SMAR, ItemOutput
-from smar.model.sources import ItemSource, Texts
+from smar.model.sources import ItemSource, Texts, item_texts
 from smar.progress import console
 from smar.training.objectives import contrastive_loss
 from smar.training.pairs import PairBatch, Pairs
@@ -32,9 +32,13 @@ class Material:
     items: ItemSource
 
     @classmethod
-    def read(cls, model: SMAR, clicks: ClickLog, catalog: Catalog, items: ItemSource) -> Material:
-        """Pair the log with an opened catalogue."""
+    def read(
+        cls, model: SMAR, clicks: ClickLog, catalog: Catalog, items: ItemSource, *, own_words: bool = False
+    ) -> Material:
+        """Pair the log with an opened catalogue, and on request every item with some of its own words."""
         pairs = Pairs.from_clicks(clicks, catalog)
+        if own_words:
+            pairs = pairs.with_own_words(sample_words(catalog, model.config.seed))
         queries = model.read_queries(pairs.texts)
         if queries.cut:
             console.print(
@@ -108,6 +112,17 @@ def _image_losses(
         queries[pairs], items.image, place[clicked[pairs]], known[pairs][:, items.with_image], model.scale
     )
     return losses, pairs
+
+
+def sample_words(catalog: Catalog, seed: int) -> list[str]:
+    """For each item, one to four of the words of its title and category, in their order, drawn by `seed`."""
+    random = np.random.default_rng(seed)
+    found = []
+    for text in item_texts(catalog, ("title", "category")):
+        words = list(dict.fromkeys(normalise_query(text.replace(" . ", " ")).split()))
+        count = min(len(words), int(random.integers(1, 5)))
+        found.append(" ".join(words[place] for place in np.sort(random.permutation(len(words))[:count])))
+    return found
 
 
 def sample_rows(has_image: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -57,8 +57,34 @@ def test_groups_are_means_over_their_departments_and_over_seeds(
     assert ours.kinds["type"]["nDCG@10"] == pytest.approx(0.875)
     assert (rival.seeds, ours.seeds) == (1, 2)
     assert not ours.found[OVERALL].below
+    # One seed of the rival is compared with the same seed of ours.
     lead = rival.found["Fashion"].below["R@50"]
-    assert (lead.mean_a, lead.mean_b, lead.difference) == pytest.approx((0.25, 0.625, 0.375))
+    assert (lead.mean_a, lead.mean_b, lead.difference) == pytest.approx((0.25, 0.75, 0.5))
+
+
+def test_p_is_corrected_over_the_rows_and_the_oracle_is_not_tested(
+    tables: dict[Row, list[pl.DataFrame]],
+) -> None:
+    alone = build_lines(tables, COMMANDS, {}, MEASURES, SMAR)[0].found[OVERALL].below["nDCG@10"].p
+    oracle, other = Row("oracle", "gate", ask="oracle"), Row("other", "rivals")
+    more = {**tables, oracle: tables[SMAR][:1], other: tables[RIVAL]}
+    commands = {**COMMANDS, oracle: "", other: ""}
+    lines = {line.row: line for line in build_lines(more, commands, {}, MEASURES, SMAR)}
+    assert lines[RIVAL].found[OVERALL].below["nDCG@10"].p == pytest.approx(min(1, 2 * alone))
+    assert not lines[oracle].found[OVERALL].below
+
+
+def test_queries_without_kinds_or_departments_have_an_overall_alone(
+    tables: dict[Row, list[pl.DataFrame]],
+) -> None:
+    nothing = pl.lit(None, dtype=pl.String)
+    bare = {
+        row: [table.with_columns(department=nothing, kind=nothing) for table in of]
+        for row, of in tables.items()
+    }
+    line = build_lines(bare, COMMANDS, {}, MEASURES, SMAR)[0]
+    assert list(line.found) == [OVERALL]
+    assert line.kinds == {}
 
 
 def test_without_groups_each_department_stands_by_itself(tables: dict[Row, list[pl.DataFrame]]) -> None:
@@ -69,6 +95,8 @@ def test_without_groups_each_department_stands_by_itself(tables: dict[Row, list[
 def test_a_group_of_an_unknown_department_is_refused(tables: dict[Row, list[pl.DataFrame]]) -> None:
     with pytest.raises(ConfigError, match=r"groups\.Shoes: .* 'shoes'; there are fashion, garden, tools"):
         build_lines(tables, COMMANDS, {"Shoes": ["shoes"]}, MEASURES, SMAR)
+    with pytest.raises(ConfigError, match=r"groups\.Overall: is the name of all"):
+        build_lines(tables, COMMANDS, {"Overall": ["tools"]}, MEASURES, SMAR)
 
 
 def test_the_page_shows_the_papers_figures_only_overall(tables: dict[Row, list[pl.DataFrame]]) -> None:
@@ -117,6 +145,9 @@ def test_rows_of_one_model_share_its_run_and_no_two_rows_their_values(tmp_path: 
         assert runs["SMAR"] != runs["cross attention"]
     assert {cell.config.model.seed for cell in cells if cell.row == SMAR} == {0, 1}
     assert all(cell.seed == 0 for cell in cells if not cell.row.is_main)
+    # Every row sees the pairs as often: in two stages, or longer in one.
+    epochs = {cell.row.name: cell.config.pretraining.loop.epochs for cell in cells}
+    assert (epochs["SMAR"], epochs["DPSR (text only)"], epochs["cross attention"]) == (3, 4, 4)
     # Which departments are shown together trains nothing anew.
     recipe.write_text("", encoding="utf-8")
     again = grid.cells(ROWS, seeds=2)

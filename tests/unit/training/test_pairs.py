@@ -46,3 +46,25 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
 def test_an_item_beyond_the_log_is_not_known() -> None:
     pairs = make_pairs([0, 1], [0, 3])
     assert not pairs.knows(np.array([0]), np.array([4, 5])).any()
+
+
+def test_every_batch_has_its_share_of_pairs_of_own_words_and_they_take_turns() -> None:
+    pairs = make_pairs([0, 1, 2, 3], [0, 1, 0, 2]).with_own_words(
+        ["red", "", "blue shirt", "mug", "jug", "cup"]
+    )
+    assert len(pairs) == 4
+    assert pairs.texts[4:] == ["red", "blue shirt", "mug", "jug", "cup"]
+    own: list[str] = []
+    for epoch in range(5):
+        batches = pairs.batches(epoch, 3, seed=1, own=2)
+        assert [len(places) for places in batches] == [5, 3]
+        assert sorted(place for places in batches for place in places.tolist() if place < 4) == [0, 1, 2, 3]
+        for places in batches:
+            batch = pairs.batch(places[-2:])
+            own += [pairs.texts[batch.queries[query]] for query in batch.query]
+            # An item's own words are its own alone, and no click of the log.
+            assert batch.known.sum() == 2
+    assert sorted(own) == sorted(["red", "blue shirt", "mug", "jug", "cup"] * 4)
+    assert [places.tolist() for places in pairs.batches(0, 3, seed=1)] == [
+        places[: len(places) - 2].tolist() for places in pairs.batches(0, 3, seed=1, own=2)
+    ]

@@ -5,6 +5,7 @@ Knows rows, runs and judged queries; nothing of tables. What was measured before
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from smar.data.records import Query
 from smar.data.shop import Shop
 from smar.evaluation.evaluate import Retriever, evaluate_run, retrieve
 from smar.experiment.config import ExperimentConfig
-from smar.experiment.reproduce.rows import Ask, Row
-from smar.experiment.runs import SUMMARY, open_run
+from smar.experiment.reproduce.rows import Row
+from smar.experiment.runs import CONFIG, SUMMARY, open_run
 from smar.experiment.train import train
 from smar.files import digest, whole_file
 from smar.model.smar import SMAR
@@ -28,10 +29,7 @@ from smar.retrieval.engine import SearchEngine
 from smar.retrieval.lexical import BM25
 
 MEASURES = ("R@50", "P@50", "F1@50", "nDCG@10", "RR@10")
-LABELS = ("query_id", "department", "kind")
 DEPTH = 100
-
-_QUERIES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -73,20 +71,26 @@ class Grid:
                 self._judge(cell, retrievers)
 
     def values(self, cell: Cell) -> pl.DataFrame:
-        """A row a judged query, by query id: LABELS, MEASURES, `gate` and `found`.
+        """A row a judged query, by query id: query_id, department, kind, MEASURES, `gate`, `found`.
 
         `gate` is P(q), null where the model has none; `found` the best DEPTH item ids, null for the oracle.
         """
         return pl.read_parquet(cell.values)
 
     def _cell(self, row: Row, seed: int) -> Cell:
-        seeds = [f"{name}.seed={seed}" for name in ("model", "pretraining.loop", "adaptation.loop")]
-        changes = (*row.changes, *(seeds if seed else ()))
-        config = ExperimentConfig.load(self.recipe, changes).model_copy(update={"groups": {}})
-        run = self.runs / digest(config.fingerprint(), self.shop.fingerprint)[:12]
-        identity = digest(config.fingerprint(), self.shop.fingerprint, self.split, row.ask)[:12]
-        command = _command(self.shop.folder, self.recipe, changes, run, row.ask, self.split)
-        return Cell(row, seed, config, run, self.kept / f"{identity}.parquet", command)
+        changes = [*row.changes]
+        if not row.has_stage_two:
+            recipe = ExperimentConfig.load(self.recipe)
+            epochs = recipe.pretraining.loop.epochs + recipe.adaptation.loop.epochs
+            changes.append(f"pretraining.loop.epochs={epochs}")
+        changes += [f"{name}.seed={seed}" for name in ("model", "pretraining.loop", "adaptation.loop")]
+        config = ExperimentConfig.load(self.recipe, changes)
+        # What only shows in the table trains nothing anew, nor does a setting that was added at its default.
+        settings = config.model_dump_json(exclude={"groups"}, exclude_defaults=True)
+        model = digest(settings, self.shop.fingerprint)[:12]
+        asked = digest(model, self.split, row.ask, *MEASURES, str(DEPTH))[:12]
+        command = _command(self.shop.folder, self.recipe, changes, row, self.split)
+        return Cell(row, seed, config, self.runs / model, self.kept / f"{asked}.parquet", command)
 
     def _retrievers(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, dict[str, Retriever]]]:
         if not cells[0].row.is_trained:
@@ -94,7 +98,7 @@ class Grid:
             return
         run, config = cells[0].run, cells[0].config
         if not (run / SUMMARY).exists():
-            train(self.shop, config, run, self.cache, resume=run.exists())
+            train(self.shop, config, run, self.cache, resume=(run / CONFIG).exists())
         model = open_run(run).model
         model.cache = self.cache or model.cache
         engine = SearchEngine.build(model, self.shop.catalog, config.index)
@@ -115,7 +119,6 @@ class Grid:
             pl.Series("gate", _gates(retrievers, queries, ids), dtype=pl.Float64),
             pl.Series("found", found, dtype=pl.List(pl.String)),
         )
-        cell.values.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(cell.values) as path:
             table.write_parquet(path)
 
@@ -131,25 +134,22 @@ def _gates(
         or not engine.model.has_gate
     ):
         return [None] * len(ids)
-    gates: dict[str, float] = {}
-    for start in range(0, len(queries), _QUERIES_AT_ONCE):
-        few = queries[start : start + _QUERIES_AT_ONCE]
-        found = engine.model.embed_queries([normalise_query(query.text) for query in few]).gate
-        gates |= dict(zip([query.query_id for query in few], found.tolist(), strict=True))
-    return [gates[query_id] for query_id in ids]
+    gates = engine.model.embed_queries([normalise_query(query.text) for query in queries]).gate.tolist()
+    by_id = dict(zip([query.query_id for query in queries], gates, strict=True))
+    return [by_id[query_id] for query_id in ids]
 
 
-def _command(shop: Path, recipe: Path, changes: Sequence[str], run: Path, ask: Ask, split: str) -> str:
-    """What to type for this row alone."""
-    if ask == "words":
+def _command(shop: Path, recipe: Path, changes: Sequence[str], row: Row, split: str) -> str:
+    """What to type for this row alone, with its first seed."""
+    if row.ask == "words":
         return shlex.join(["smar", "evaluate", str(shop), "--bm25", "--split", split])
+    run = "runs/" + "-".join(re.findall(r"[a-z0-9]+", row.name.casefold()))
     sets = [word for change in changes for word in ("--set", change)]
-    trained = ["smar", "train", str(shop), "--config", str(recipe), *sets, "--out", str(run)]
-    modes = ["always", "never"] if ask == "oracle" else [ask]
+    trained = ["smar", "train", str(shop), "--config", str(recipe), *sets, "--out", run]
+    modes = ["always", "never"] if row.ask == "oracle" else [row.ask]
     images = [word for mode in modes for word in ("--image", mode)]
-    steps = trained, ["smar", "index", str(shop), str(run)]
-    judged = ["smar", "evaluate", str(shop), str(run), "--split", split, *images]
-    return " && ".join(shlex.join(step) for step in (*steps, judged))
+    judged = ["smar", "evaluate", str(shop), run, "--split", split, *images]
+    return " && ".join(shlex.join(step) for step in (trained, ["smar", "index", str(shop), run], judged))
 
 
 def _say(text: str) -> None:

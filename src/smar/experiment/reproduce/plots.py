@@ -72,7 +72,7 @@ def gate_by_kind(values: Mapping[str, Floats], threshold: float, folder: Path) -
     return _save(figure, folder, "gate_by_kind")
 
 
-def calibration(gate: Floats, helped: Floats, folder: Path, bins: int = 10) -> tuple[Path, float]:
+def calibration(gate: Floats, helped: Floats, folder: Path, bins: int = 10) -> Path:
     """The gate's value against how often the image did help, and the expected calibration error.
 
     Bins hold equally many queries; the error is the mean distance between the two, weighed by their sizes.
@@ -88,7 +88,7 @@ def calibration(gate: Floats, helped: Floats, folder: Path, bins: int = 10) -> t
     axes.plot(expected, seen, marker="o", color=_COLOURS[1])
     axes.set(xlabel="gate P(q)", ylabel="queries for which the image ranked better", xlim=(0, 1), ylim=(0, 1))
     axes.set_title(f"expected calibration error {error:.3f}", fontsize=10)
-    return _save(figure, folder, "calibration"), error
+    return _save(figure, folder, "calibration")
 
 
 def gate_against_oracle(means: Mapping[str, Mapping[str, float]], folder: Path) -> Path:

@@ -19,9 +19,10 @@ from PIL import Image
 from smar.data.clicks import normalise_query
 from smar.data.images import ImageUnreadable, read_image
 from smar.data.shop import Shop
+from smar.evaluation.compare import shown_p
 from smar.evaluation.resampling import bootstrap_intervals
 from smar.experiment.reproduce import plots
-from smar.experiment.reproduce.table import OVERALL, PAPER, TESTED, Found, Reproduction
+from smar.experiment.reproduce.table import CAPTION, OVERALL, PAPER, TESTED, Found, Reproduction
 from smar.files import write_text
 
 _CURVES = ("BM25", "DPSR (text only)", "DPSR-i (image only)", "cross attention", "SMAR")
@@ -48,10 +49,7 @@ class Evidence:
 def write_report(found: Reproduction, evidence: Evidence, out: Path) -> None:
     """Write `out`/report.html, with its plots in `out`/plots as PNG and SVG too."""
     parts = [
-        _paragraph(
-            f"Shop {found.shop}, {found.split} queries, recipe {found.recipe}. Means over queries and seeds, 95 % "
-            "bootstrap intervals over queries; p by paired randomisation, corrected by Holm over the rows."
-        ),
+        _paragraph(f"Shop {found.shop}, {found.split} queries, recipe {found.recipe}. {CAPTION}"),
         *(_group_table(found, group) for group in found.groups),
         _heading("Plots"),
         *(_figure(path, words) for path, words in _plots(found, evidence, out / "plots")),
@@ -103,11 +101,11 @@ def _plots(found: Reproduction, evidence: Evidence, folder: Path) -> Iterator[tu
     )
     differs = gain != 0
     if differs.any():
-        path, _ = plots.calibration(gates[differs], (gain[differs] > 0).astype(float), folder)
-        yield (
-            path,
-            "Of the queries for which it makes a difference: how often the image did rank better (nDCG@10).",
+        helped = (gain[differs] > 0).astype(np.float64)
+        words = (
+            "Of the queries for which it makes a difference: how often the image did rank better (nDCG@10)."
         )
+        yield plots.calibration(gates[differs], helped, folder), words
 
 
 def _recalls(tables: Sequence[pl.DataFrame], relevant: Sequence[set[str]]) -> plots.Floats:
@@ -150,6 +148,7 @@ def _examples(evidence: Evidence) -> Iterator[str]:
     gain = always["nDCG@10"].to_numpy() - never["nDCG@10"].to_numpy()
     order = np.argsort(-gain, kind="stable")
     texts = {query.query_id: query.text for query in evidence.shop.queries(evidence.split)}
+    qrels = evidence.shop.qrels(evidence.split)
     won = [place for place in order[:_EXAMPLES] if gain[place] > 0]
     lost = [place for place in order[::-1][:_EXAMPLES] if gain[place] < 0]
     for title, places in (("Won", won), ("Lost", lost)):
@@ -157,8 +156,7 @@ def _examples(evidence: Evidence) -> Iterator[str]:
         for place in places:
             query_id, gate = always["query_id"][int(place)], always["gate"][int(place)]
             sides = [table["found"][int(place)].to_list()[:_SHOWN] for table in (never, always)]
-            wanted = evidence.shop.qrels(evidence.split)[query_id]
-            rows = "".join(_shelf(evidence.shop, items, wanted) for items in sides)
+            rows = "".join(_shelf(evidence.shop, items, qrels[query_id]) for items in sides)
             words = (
                 f"<b>{html.escape(texts[query_id])}</b> gate {gate:.2f}, nDCG@10 {never['nDCG@10'][int(place)]:.2f} "
                 f"with text, {always['nDCG@10'][int(place)]:.2f} with the image"
@@ -220,8 +218,7 @@ def _lead(found: Found, name: str) -> str:
     lead = found.below.get(name)
     if lead is None:
         return "<td></td>"
-    p = "p &lt; .001" if lead.p < 0.001 else f"p {lead.p:.3f}"
-    return f"<td>{lead.difference:+.3f}<small>{p}</small></td>"
+    return f"<td>{lead.difference:+.3f}<small>p {html.escape(shown_p(lead.p))}</small></td>"
 
 
 def _kinds(found: Reproduction) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from smar.data.shop import Shop
+from smar.errors import ConfigError
 from smar.experiment.config import ExperimentConfig
 from smar.experiment.reproduce.grid import MEASURES, Grid
 from smar.experiment.reproduce.report import Evidence, write_report
 from smar.experiment.reproduce.rows import SMAR, choose
-from smar.experiment.reproduce.table import Reproduction, build_lines
+from smar.experiment.reproduce.table import Reproduction, build_lines, check_groups
 from smar.files import write_text
 
 
@@ -44,12 +45,17 @@ def reproduce(
         ConfigError: the recipe is wrong, or a name of `only` is unknown.
     """
     rows = choose(list(only))
+    config = ExperimentConfig.load(recipe)
+    if config.model.fusion.kind in ("text", "image"):
+        raise ConfigError(
+            f"{recipe}: fusion.kind = {config.model.fusion.kind!r} has no gate; give a recipe of SMAR"
+        )
+    check_groups(config.groups, [query.department for query in shop.queries(split)])
     grid = Grid(shop, recipe, split, runs, out / "values", cache)
     cells = grid.cells(rows, seeds)
     grid.measure(cells)
     tables = {row: [grid.values(cell) for cell in cells if cell.row == row] for row in rows}
     commands = {cell.row: cell.command for cell in reversed(cells)}
-    config = ExperimentConfig.load(recipe)
     lines = build_lines(tables, commands, config.groups, MEASURES, SMAR)
     found = Reproduction(shop.folder.name, split, recipe.name, MEASURES, lines)
     write_text(out / "table.json", json.dumps(found.to_json(), indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""What the table's rows are: a recipe changed in one respect, and how the trained model is asked.
+"""What the table's rows are: changes to a recipe, and how the trained model is asked.
 
 Knows settings by name; trains and judges nothing.
 """
@@ -27,6 +27,8 @@ class Row:
     ask: Ask = "auto"
     is_main: bool = False
     """Whether it is trained with every seed; the others with the first alone."""
+    has_stage_two: bool = True
+    """Whether it goes through both stages; others see the pairs as often in stage one alone."""
 
     @property
     def is_trained(self) -> bool:
@@ -55,19 +57,28 @@ ROWS = (
         "rivals",
         (_fusion("sum"), *_LINEAR, *_NO_STAGE_TWO, "model.image.depths=last", "model.image.colours=false"),
         "always",
+        has_stage_two=False,
     ),
     Row(
         "linear sum, features of several depths and colours",
         "rivals",
         (_fusion("sum"), *_LINEAR, *_NO_STAGE_TWO),
         "always",
+        has_stage_two=False,
     ),
-    Row("DPSR (text only)", "rivals", (_fusion("text"), *_ONE_TASK), is_main=True),
-    Row("DPSR-i (image only)", "rivals", (_fusion("image"), *_ONE_TASK), is_main=True),
-    Row("concat", "fusion", (_fusion("concat"), *_NO_STAGE_TWO), "always"),
-    Row("sum", "fusion", (_fusion("sum"), *_NO_STAGE_TWO), "always"),
-    Row("gated", "fusion", (_fusion("gated"), *_NO_STAGE_TWO), "always"),
-    Row("cross attention", "fusion", (_fusion("cross_attention"), *_NO_STAGE_TWO), "always", is_main=True),
+    Row("DPSR (text only)", "rivals", (_fusion("text"), *_ONE_TASK), is_main=True, has_stage_two=False),
+    Row("DPSR-i (image only)", "rivals", (_fusion("image"), *_ONE_TASK), is_main=True, has_stage_two=False),
+    Row("concat", "fusion", (_fusion("concat"), *_NO_STAGE_TWO), "always", has_stage_two=False),
+    Row("sum", "fusion", (_fusion("sum"), *_NO_STAGE_TWO), "always", has_stage_two=False),
+    Row("gated", "fusion", (_fusion("gated"), *_NO_STAGE_TWO), "always", has_stage_two=False),
+    Row(
+        "cross attention",
+        "fusion",
+        (_fusion("cross_attention"), *_NO_STAGE_TWO),
+        "always",
+        is_main=True,
+        has_stage_two=False,
+    ),
     SMAR,
     Row("SMAR, always the image", "gate", ask="always", is_main=True),
     Row("SMAR, never the image", "gate", ask="never", is_main=True),

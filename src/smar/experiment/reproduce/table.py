@@ -5,8 +5,8 @@ Knows values per query; nothing of models, runs or searching.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from smar.errors import ConfigError
-from smar.evaluation.compare import Difference
+from smar.evaluation.compare import Difference, shown_p
 from smar.evaluation.resampling import Floats, bootstrap_intervals
 from smar.experiment.reproduce.rows import Row
 
 OVERALL = "Overall"
 TESTED = ("R@50", "nDCG@10")
 """The measures for which rows are compared with SMAR."""
+
+CAPTION = (
+    "Means over queries and seeds, 95 % bootstrap intervals over queries. p: paired randomisation test over queries of "
+    "the difference from SMAR with the same seeds, corrected by Holm over the rows shown; how much another "
+    "training would change a row, only the rows of several seeds tell. The paper's figures are of its own shop."
+)
 
 PAPER = {
     "DPSR-i (image only)": {"R@50": 0.349, "P@50": 0.018, "F1@50": 0.034},
@@ -95,8 +101,7 @@ class Reproduction:
         """Overall with all measures, the paper's beside; then by group, by kind of query, and the commands."""
         parts = [
             f"# {self.shop}, {self.split} queries, {self.recipe}",
-            "Means over queries and seeds, 95 % bootstrap intervals over queries. p: paired randomisation test of the "
-            "difference from SMAR, corrected by Holm over the rows. The paper's figures are of its own shop.",
+            CAPTION,
             *(
                 f"## {group} ({self.lines[0].found[group].queries:,} queries)\n\n{self._group(group)}"
                 for group in self.groups
@@ -133,7 +138,7 @@ class Reproduction:
                 cells.append(f"{_number(found.mean[name])} ({_number(low)} to {_number(high)}{beside})")
             for name in TESTED:
                 lead = found.below.get(name)
-                cells.append("" if lead is None else f"{lead.difference:+.3f} ({_p(lead.p)})")
+                cells.append("" if lead is None else f"{lead.difference:+.3f} ({shown_p(lead.p)})")
             rows.append(cells)
         return markdown_table(head, rows)
 
@@ -195,6 +200,18 @@ def build_lines(
     return tuple(lines)
 
 
+def check_groups(groups: Mapping[str, Sequence[str]], departments: Iterable[str | None]) -> None:
+    """Raise `ConfigError` unless every group's departments are among those of the queries."""
+    known = {department for department in departments if department is not None}
+    for group, members in groups.items():
+        if group == OVERALL:
+            raise ConfigError(f"groups.{group}: is the name of all queries together; choose another")
+        for department in set(members) - known:
+            raise ConfigError(
+                f"groups.{group}: no judged query is of department {department!r}; there are {', '.join(sorted(known))}"
+            )
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's step-down correction: the chance of any false alarm among all tests stays below the level used."""
     order = np.argsort(p_values, kind="stable")
@@ -213,14 +230,9 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _places(first: pl.DataFrame, groups: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
     """The rows of each group; Overall has all."""
     departments = first["department"].to_list()
+    check_groups(groups, departments)
     known = sorted({department for department in departments if department is not None})
     named = groups or {department: [department] for department in known}
-    for group, members in named.items():
-        for department in members:
-            if department not in known:
-                raise ConfigError(
-                    f"groups.{group}: no judged query is of department {department!r}; there are {', '.join(known)}"
-                )
     chosen = {
         group: np.flatnonzero([department in members for department in departments])
         for group, members in named.items()
@@ -231,14 +243,14 @@ def _places(first: pl.DataFrame, groups: Mapping[str, Sequence[str]]) -> dict[st
 def _leads(
     values: Mapping[Row, Floats], column: int, rows: np.ndarray, reference: Row
 ) -> dict[Row, Difference]:
-    """How far the reference lies above every other row, over the mean of the seeds, with corrected p."""
-    means = {row: of_seeds[:, rows, column].mean(0) for row, of_seeds in values.items()}
-    leads = {row: Difference.build(mean, means[reference]) for row, mean in means.items() if row != reference}
+    """How far the reference lies above every other row but the oracle, over the seeds of both, with corrected p."""
+    leads = {}
+    for row, of_seeds in values.items():
+        if row != reference and row.ask != "oracle":
+            ours = values[reference][: len(of_seeds), rows, column].mean(0)
+            leads[row] = Difference.build(of_seeds[:, rows, column].mean(0), ours)
     corrected = holm([lead.p for lead in leads.values()])
-    return {
-        row: Difference(**(asdict(lead) | {"p": p}))
-        for (row, lead), p in zip(leads.items(), corrected, strict=True)
-    }
+    return {row: replace(lead, p=p) for (row, lead), p in zip(leads.items(), corrected, strict=True)}
 
 
 def _found(of_seeds: Floats, measures: Sequence[str], leads: Mapping[str, Difference | None]) -> Found:
@@ -255,7 +267,3 @@ def _found(of_seeds: Floats, measures: Sequence[str], leads: Mapping[str, Differ
 
 def _number(value: float) -> str:
     return f"{value:.3f}".removeprefix("0")
-
-
-def _p(value: float) -> str:
-    return f"p {value:.3f}" if value >= 0.001 else "p < .001"
