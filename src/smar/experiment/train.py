@@ -74,9 +74,8 @@ def train(
     items = model.read_items(shop.catalog)
     if len(unseen):
         _say(f"{len(unseen):,} of these pairs are kept from stage one, for the gate to learn from")
-    material = Material.read(
-        model, seen, shop.catalog, items, own_words=config.pretraining.loop.own_words > 0
-    )
+    own_words = config.pretraining.loop.own_words
+    material = Material.read(model, seen, shop.catalog, items, own_words=own_words, unseen=unseen)
     calibrate(model, material)
     held_out = HeldOut.read(kept_back, shop.catalog, config.validation)
     validate = held_out.among(config.validation.candidates, config.clicks.seed).figure
@@ -94,9 +93,8 @@ def train(
     gate = None
     if model.has_gate:
         lesson = GateLesson.read(model, unseen, shop.catalog, items)
-        material = Material.read(
-            model, learnt, shop.catalog, items, own_words=config.adaptation.loop.own_words > 0
-        )
+        own_words = config.adaptation.loop.own_words
+        material = Material.read(model, learnt, shop.catalog, items, own_words=own_words)
         stage, gate = learn_both(model, lesson, material, config.adaptation, validate=validate, home=out)
         stages.append(stage)
         _say(

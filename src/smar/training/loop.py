@@ -40,7 +40,7 @@ class LoopConfig(Config):
     epochs: int = Field(default=3, ge=0)
     """How often every pair is seen; zero leaves the stage out."""
     batch_size: PositiveInt = 512
-    """Pairs a step; each query's negatives are the other items among them."""
+    """Clicked pairs a step; each query's negatives are the other items among them."""
     accumulate: PositiveInt = 1
     """Batches whose gradients are added up before a step; negatives stay within one batch."""
     own_words: int = Field(default=0, ge=0)

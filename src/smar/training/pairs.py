@@ -1,4 +1,4 @@
-"""Clicked pairs as arrays, shuffled into batches, and which pairs the log knows. Knows no text and no model."""
+"""Pairs of queries and items as arrays, shuffled into batches, and which pairs are known. Knows no model."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Places = Int64[np.ndarray, " pair"]
 
 @dataclass(frozen=True)
 class PairBatch:
-    """Some pairs of the log, with each query and each item once.
+    """Some pairs, with each query and each item once.
 
     `query` and `item` say which of `queries` (rows of `Pairs.texts`) and `items` (rows of the catalogue) a pair
-    joins; `known` is true where the log has that query with that item.
+    joins; `known` is true where that query and that item are a pair too.
     """
 
     queries: Int64[np.ndarray, " query"]
@@ -75,10 +75,11 @@ class Pairs:
     def with_own_words(self, words: list[str]) -> Pairs:
         """These pairs, and one of every item with its entry of `words`, unless that is empty."""
         own = np.flatnonzero([bool(text) for text in words])
-        texts = [*self.texts, *(words[row] for row in own)]
-        queries = np.arange(len(self.texts), len(texts))
+        # Equal words are one query, and so is what shoppers asked in the same words: its items are known.
+        rows = {text: row for row, text in enumerate(self.texts)}
+        queries = np.array([rows.setdefault(words[item], len(rows)) for item in own], dtype=np.int64)
         return Pairs(
-            texts,
+            list(rows),
             np.concatenate([self.queries, queries]),
             np.concatenate([self.items, own]),
             np.concatenate([self.weights, np.ones(len(own), np.float32)]),
@@ -112,7 +113,7 @@ class Pairs:
         return PairBatch(queries, items, query, item, self.weights[places], self.knows(queries, items)[query])
 
     def knows(self, queries: Places, items: Places) -> Bool[np.ndarray, "query item"]:
-        """Whether the log has each of `queries` with each of `items`."""
+        """Whether each of `queries` and each of `items` are a pair."""
         keys = queries[:, None] * self._stride + items[None, :]
         at = np.searchsorted(self._known, keys).clip(max=len(self._known) - 1)
         known: np.ndarray = (self._known[at] == keys) & (items < self._stride)[None, :]

@@ -65,8 +65,10 @@ def pretrain(
 
     For checkpoints, resuming and validation over the catalogue use `smar.experiment.train`, which calls the same loop.
     """
-    log = split_for_gate(model, clicks_to_learn(shop, clicks), clicks)[0]
-    material = Material.read(model, log, shop.catalog, model.read_items(shop.catalog))
+    log, unseen = split_for_gate(model, clicks_to_learn(shop, clicks), clicks)
+    items = model.read_items(shop.catalog)
+    own_words = config.loop.own_words
+    material = Material.read(model, log, shop.catalog, items, own_words=own_words, unseen=unseen)
     calibrate(model, material)
     return fit(model, Pretraining(config), material, config.loop, validate=validate)
 

@@ -17,7 +17,7 @@ from smar.data.catalog import Catalog
 from smar.data.clicks import ClickConfig, ClickLog, normalise_query
 from smar.data.shop import Shop
 from smar.model.smar import SMAR, ItemOutput
-from smar.model.sources import ItemSource, Texts, item_texts
+from smar.model.sources import ItemSource, Texts
 from smar.progress import console
 from smar.training.objectives import contrastive_loss
 from smar.training.pairs import PairBatch, Pairs
@@ -33,12 +33,32 @@ class Material:
 
     @classmethod
     def read(
-        cls, model: SMAR, clicks: ClickLog, catalog: Catalog, items: ItemSource, *, own_words: bool = False
+        cls,
+        model: SMAR,
+        clicks: ClickLog,
+        catalog: Catalog,
+        items: ItemSource,
+        *,
+        own_words: int = 0,
+        unseen: ClickLog | None = None,
     ) -> Material:
-        """Pair the log with an opened catalogue, and on request every item with some of its own words."""
+        """Pair the log with an opened catalogue.
+
+        Args:
+            model: its encoders read the queries.
+            clicks: the pairs.
+            catalog: their items.
+            items: the same, opened.
+            own_words: if not zero, every item is paired with some words of its own too.
+            unseen: but not the items of these clicks.
+        """
         pairs = Pairs.from_clicks(clicks, catalog)
         if own_words:
-            pairs = pairs.with_own_words(sample_words(catalog, model.config.seed))
+            spared = set() if unseen is None else set(unseen.table["item_id"])
+            words = sample_words(catalog, model.config.seed)
+            pairs = pairs.with_own_words(
+                ["" if item in spared else text for item, text in zip(catalog.item_ids, words, strict=True)]
+            )
         queries = model.read_queries(pairs.texts)
         if queries.cut:
             console.print(
@@ -118,8 +138,9 @@ def sample_words(catalog: Catalog, seed: int) -> list[str]:
     """For each item, one to four of the words of its title and category, in their order, drawn by `seed`."""
     random = np.random.default_rng(seed)
     found = []
-    for text in item_texts(catalog, ("title", "category")):
-        words = list(dict.fromkeys(normalise_query(text.replace(" . ", " ")).split()))
+    for row in catalog.table.select("title", "category").iter_rows():
+        words = normalise_query(" ".join(cell for cell in row if cell)).split()
+        words = [word for word in dict.fromkeys(words) if any(map(str.isalnum, word))]
         count = min(len(words), int(random.integers(1, 5)))
         found.append(" ".join(words[place] for place in np.sort(random.permutation(len(words))[:count])))
     return found

@@ -49,22 +49,27 @@ def test_an_item_beyond_the_log_is_not_known() -> None:
 
 
 def test_every_batch_has_its_share_of_pairs_of_own_words_and_they_take_turns() -> None:
-    pairs = make_pairs([0, 1, 2, 3], [0, 1, 0, 2]).with_own_words(
-        ["red", "", "blue shirt", "mug", "jug", "cup"]
-    )
+    words = ["red", "", "blue shirt", "mug", "query 3", "mug"]
+    pairs = make_pairs([0, 1, 2, 3], [0, 1, 0, 2]).with_own_words(words)
     assert len(pairs) == 4
-    assert pairs.texts[4:] == ["red", "blue shirt", "mug", "jug", "cup"]
-    own: list[str] = []
+    assert pairs.texts == ["query 0", "query 1", "query 2", "query 3", "red", "blue shirt", "mug"]
+    own: list[tuple[str, int]] = []
     for epoch in range(5):
         batches = pairs.batches(epoch, 3, seed=1, own=2)
         assert [len(places) for places in batches] == [5, 3]
         assert sorted(place for places in batches for place in places.tolist() if place < 4) == [0, 1, 2, 3]
         for places in batches:
             batch = pairs.batch(places[-2:])
-            own += [pairs.texts[batch.queries[query]] for query in batch.query]
-            # An item's own words are its own alone, and no click of the log.
-            assert batch.known.sum() == 2
-    assert sorted(own) == sorted(["red", "blue shirt", "mug", "jug", "cup"] * 4)
+            own += [
+                (pairs.texts[batch.queries[query]], int(batch.items[item]))
+                for query, item in zip(batch.query, batch.item, strict=True)
+            ]
+    assert sorted(own) == sorted([("red", 0), ("blue shirt", 2), ("mug", 3), ("query 3", 4), ("mug", 5)] * 4)
+    # Two items of the same words are both right, and so is what shoppers clicked after these words.
+    assert pairs.knows(np.array([6, 3]), np.arange(6)).tolist() == [
+        [False, False, False, True, False, True],
+        [False, False, True, False, True, False],
+    ]
     assert [places.tolist() for places in pairs.batches(0, 3, seed=1)] == [
         places[: len(places) - 2].tolist() for places in pairs.batches(0, 3, seed=1, own=2)
     ]
