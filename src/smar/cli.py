@@ -270,7 +270,7 @@ def reproduce(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the table goes.")],
     config: Annotated[
         Path,
-        typer.Option("--config", metavar="FILE", help="The recipe that every row changes in one respect."),
+        typer.Option("--config", metavar="FILE", help="The recipe that the rows change."),
     ],
     only: Annotated[
         list[str] | None,

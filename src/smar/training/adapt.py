@@ -39,7 +39,7 @@ class AdaptationLoopConfig(LoopConfig):
 class AdaptationConfig(Config):
     """Stage two: fine-tuning in which P(q) decides between text and multimodal vectors."""
 
-    gate_penalty: float = Field(default=50.0, ge=0)
+    gate_penalty: float = Field(default=20.0, ge=0)
     """How strongly all queries are held at one common value of the gate, in clicks of evidence."""
     loop: AdaptationLoopConfig = AdaptationLoopConfig()
     """Steps, learning rates and stopping."""

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_fakes import small_model, write_shop
@@ -59,13 +59,15 @@ def values(model: SMAR) -> dict[str, float]:
 gain_lists = st.lists(st.integers(-40, 40).map(lambda tenths: tenths / 10), min_size=1, max_size=8)
 
 
-@given(gain_lists, gain_lists)
-def test_the_gate_opens_where_the_gains_outweigh_the_losses(one: list[float], other: list[float]) -> None:
-    model = Stub.make()
-    fit_gate(model, lesson({"colour": one, "kind": other}), penalty=1e-3)
+@settings(deadline=None)
+@given(one=gain_lists, other=gain_lists)
+def test_the_gate_opens_where_the_gains_outweigh_the_losses(
+    stub: Stub, one: list[float], other: list[float]
+) -> None:
+    fit_gate(stub, lesson({"colour": one, "kind": other}), penalty=1e-3)
     for kind, gains in (("colour", one), ("kind", other)):
         if abs(sum(gains)) > 0.05 * sum(map(abs, gains)):
-            assert (values(model)[kind] > 0.5) == (sum(gains) > 0)
+            assert (values(stub)[kind] > 0.5) == (sum(gains) > 0)
 
 
 def test_without_a_penalty_the_gate_is_the_share_of_gains(stub: Stub) -> None:

@@ -33,7 +33,7 @@ def reproduce(
 
     Args:
         shop: judged on the queries of its `split`.
-        recipe: the TOML file that every row changes in one respect.
+        recipe: the TOML file that the rows change.
         out: where the table goes.
         runs: where models go.
         only: names of rows or parts of the table; all if empty.
