@@ -31,7 +31,10 @@ _WIDEST = 500
 _RANGE = re.compile(r"(?P<min>-?[0-9.]*[0-9])?\.\.(?P<max>-?[0-9.]*[0-9])?")
 _TITLE_WIDTH = 60
 _IMAGE_HELP = "Item vectors to search: auto (the gate decides), always, never (text only) or soft (both)."
-_RUN_HELP = "The folder of a run, also with an image mode as in runs/mart:never; a TREC run file; or bm25."
+_RUN_HELP = (
+    "The folder of a run, also with an image mode as in runs/mart:never, also fused with BM25 as in runs/mart+bm25; "
+    "a TREC run file; or bm25."
+)
 
 app = typer.Typer(
     name="smar",

@@ -5,8 +5,9 @@ Knows how these are opened; nothing of measures, nor of how anything is searched
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Self, get_args
 
@@ -14,15 +15,17 @@ from smar.data.judgments import Qrels, read_queries
 from smar.data.records import Query
 from smar.data.shop import Shop
 from smar.errors import ConfigError, DataError, MismatchError
-from smar.evaluation.evaluate import Retriever, evaluate_run, retrieve
+from smar.evaluation.evaluate import evaluate_run, retrieve
 from smar.evaluation.measures import depth_of, parse_measures
 from smar.evaluation.report import Report
 from smar.evaluation.run import Run
 from smar.experiment.runs import open_run
 from smar.retrieval.engine import ImageMode, SearchEngine
+from smar.retrieval.hybrid import Hybrid, Ranker
 from smar.retrieval.lexical import BM25
 
 WORD_SEARCH = "bm25"
+_FUSED = f"+{WORD_SEARCH}"
 IMAGE_MODES: tuple[ImageMode, ...] = get_args(ImageMode)
 
 
@@ -64,7 +67,7 @@ class _Asked:
     """A retriever under the name that tables show."""
 
     name: str
-    retriever: Retriever
+    retriever: Ranker
 
     def rank(self, queries: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
         return self.retriever.rank(queries, k)
@@ -78,6 +81,8 @@ class Contender:
     image: ImageMode | None = None
     name: str = ""
     """What tables call it."""
+    with_words: bool = False
+    """Whether its ranking is fused with BM25's."""
 
     @property
     def is_file(self) -> bool:
@@ -93,7 +98,8 @@ class Contender:
         """Its name, if `source` is how to call the source."""
         if self.is_words:
             return "BM25"
-        return source if self.image is None else f"{source}:{self.image}"
+        mode = "" if self.image is None else f":{self.image}"
+        return source + mode + (_FUSED if self.with_words else "")
 
 
 def image_mode(word: str) -> ImageMode:
@@ -109,7 +115,9 @@ def image_mode(word: str) -> ImageMode:
 
 
 def contenders(named: Sequence[str], images: Sequence[ImageMode] = ()) -> list[Contender]:
-    """Understand `RUN`, `RUN:never`, a TREC run file or `bm25`; a run named without a mode gets all `images`.
+    """Understand `RUN`, `RUN:never`, `RUN+bm25`, `RUN:never+bm25`, a TREC run file or `bm25`.
+
+    A run named without a mode gets all `images`.
 
     Each is called by the last part of its path, with its mode, or by its whole path where two would be called
     alike. What is named twice is taken once.
@@ -139,28 +147,34 @@ def judge(
     """
     depth = depth_of(parse_measures(measures))
     engines: dict[str, SearchEngine] = {}
+    words = cache(lambda: BM25.build(shop.catalog))
     results = []
     for one in chosen:
         if one.is_file:
             run = Run.read(one.source, name=one.name)
         else:
-            run = retrieve(_Asked(one.name, _retriever(one, shop, engines)), judged.queries, depth)
+            run = retrieve(_Asked(one.name, _retriever(one, shop, engines, words)), judged.queries, depth)
         results.append(Judged(run, evaluate_run(run, judged.queries, judged.qrels, measures)))
     return results
 
 
 def _parse(text: str, image: ImageMode | None) -> Contender:
-    source, _, mode = text.rpartition(":")
+    if Path(text).is_file() or Contender(text).is_words:
+        return Contender(str(Path(text)))
+    fused = text.endswith(_FUSED) and not Path(text).exists()
+    plain = text.removesuffix(_FUSED) if fused else text
+    source, _, mode = plain.rpartition(":")
     for known in IMAGE_MODES:
-        if source and mode == known and not Path(text).exists():
-            return Contender(str(Path(source)), known)
-    plain = Contender(str(Path(text)))
-    return plain if plain.is_file or plain.is_words else replace(plain, image=image)
+        if source and mode == known and not Path(plain).exists():
+            return Contender(str(Path(source)), known, with_words=fused)
+    return Contender(str(Path(plain)), image, with_words=fused)
 
 
-def _retriever(one: Contender, shop: Shop, engines: dict[str, SearchEngine]) -> Retriever:
+def _retriever(
+    one: Contender, shop: Shop, engines: dict[str, SearchEngine], words: Callable[[], BM25]
+) -> Ranker:
     if one.is_words:
-        return BM25.build(shop.catalog)
+        return words()
     if one.source not in engines:
         engine = open_run(Path(one.source)).engine()
         if engine.catalog.fingerprint != shop.catalog.fingerprint:
@@ -170,4 +184,5 @@ def _retriever(one: Contender, shop: Shop, engines: dict[str, SearchEngine]) -> 
             )
         engines[one.source] = engine
     engine = engines[one.source]
-    return engine if one.image is None else engine.with_image_mode(one.image)
+    engine = engine if one.image is None else engine.with_image_mode(one.image)
+    return Hybrid((engine, words())) if one.with_words else engine

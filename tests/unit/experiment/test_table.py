@@ -13,7 +13,7 @@ from model_fakes import write_shop
 from smar.errors import ConfigError
 from smar.experiment.reproduce.grid import Grid
 from smar.experiment.reproduce.rows import ROWS, SMAR, Row, choose
-from smar.experiment.reproduce.table import OVERALL, Reproduction, build_lines, holm
+from smar.experiment.reproduce.table import OVERALL, build_lines, holm
 
 MEASURES = ("R@50", "nDCG@10")
 RIVAL = Row("rival", "rivals", is_main=True)
@@ -97,14 +97,6 @@ def test_a_group_of_an_unknown_department_is_refused(tables: dict[Row, list[pl.D
         build_lines(tables, COMMANDS, {"Shoes": ["shoes"]}, MEASURES, SMAR)
     with pytest.raises(ConfigError, match=r"groups\.Overall: is the name of all"):
         build_lines(tables, COMMANDS, {"Overall": ["tools"]}, MEASURES, SMAR)
-
-
-def test_the_page_shows_the_papers_figures_only_overall(tables: dict[Row, list[pl.DataFrame]]) -> None:
-    lines = build_lines(tables, COMMANDS, {}, MEASURES, SMAR)
-    page = Reproduction("shop", "dev", "mart.toml", MEASURES, lines).markdown()
-    assert page.count("paper .690") == 1
-    assert "| SMAR | 2 | .812 (" in page
-    assert "- **rival**: `smar rival`" in page
 
 
 def test_holm_by_hand() -> None:

@@ -13,9 +13,12 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from smar.experiment.reproduce.gate import Calibration
 from smar.files import whole_file
 
 Floats = npt.NDArray[np.float64]
+Weights = tuple[float, float, float]
+"""Of the three tasks: alpha, beta, gamma."""
 
 _STYLE: Any = {
     "font.size": 10,
@@ -72,22 +75,13 @@ def gate_by_kind(values: Mapping[str, Floats], threshold: float, folder: Path) -
     return _save(figure, folder, "gate_by_kind")
 
 
-def calibration(gate: Floats, helped: Floats, folder: Path, bins: int = 10) -> Path:
-    """The gate's value against how often the image did help, and the expected calibration error.
-
-    Bins hold equally many queries; the error is the mean distance between the two, weighed by their sizes.
-    """
-    order = np.argsort(gate, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    expected = np.array([gate[part].mean() for part in parts])
-    seen = np.array([helped[part].mean() for part in parts])
-    sizes = np.array([len(part) for part in parts])
-    error = float((np.abs(expected - seen) * sizes).sum() / sizes.sum())
+def calibration(of: Calibration, folder: Path) -> Path:
+    """The gate's value against how often the image did help."""
     figure, axes = _figure(4.4, 4.2)
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle="--")
-    axes.plot(expected, seen, marker="o", color=_COLOURS[1])
+    axes.plot(of.expected, of.seen, marker="o", color=_COLOURS[1])
     axes.set(xlabel="gate P(q)", ylabel="queries for which the image ranked better", xlim=(0, 1), ylim=(0, 1))
-    axes.set_title(f"expected calibration error {error:.3f}", fontsize=10)
+    axes.set_title(f"expected calibration error {of.error:.3f}", fontsize=10)
     return _save(figure, folder, "calibration")
 
 
@@ -103,6 +97,32 @@ def gate_against_oracle(means: Mapping[str, Mapping[str, float]], folder: Path) 
     axes.set_xticks(range(len(groups)), groups)
     axes.legend(frameon=False, fontsize=8, ncols=2)
     return _save(figure, folder, "gate_against_oracle")
+
+
+def weight_surface(figures: Mapping[Weights, float], measure: str, folder: Path) -> Path:
+    """What `measure` comes to for shares of alpha, beta and gamma, in a triangle with one of them alone at each corner.
+
+    Needs three mixtures that do not lie on one line.
+    """
+    shares = np.array(list(figures)) / np.sum(list(figures), axis=1)[:, None]
+    corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
+    places, values = shares @ corners, np.array(list(figures.values()))
+    figure, axes = _figure(5.6, 4.6)
+    surface = axes.tricontourf(*places.T, values, levels=12, cmap="viridis")
+    figure.colorbar(surface, ax=axes, label=measure, shrink=0.7)
+    axes.scatter(*places.T, color="white", edgecolor="#222222", s=22, zorder=3)
+    for place, value in zip(places, values, strict=True):
+        box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1}
+        axes.annotate(
+            f"{value:.3f}", place, (0, 8), textcoords="offset points", ha="center", fontsize=8, bbox=box
+        )
+    names = ("alpha: query and text", "beta: query and image", "gamma: query and both")
+    for corner, name, below in zip(corners, names, (True, True, False), strict=True):
+        shift = (0, -16) if below else (0, 20)
+        axes.annotate(name, corner, shift, textcoords="offset points", ha="center", fontsize=9)
+    axes.set(xlim=(-0.18, 1.18), ylim=(-0.12, 1.02), aspect="equal")
+    axes.set_axis_off()
+    return _save(figure, folder, "weight_surface")
 
 
 def training_curves(metrics: Path, folder: Path) -> Path:

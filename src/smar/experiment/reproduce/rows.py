@@ -11,7 +11,7 @@ from typing import Literal
 from smar.errors import ConfigError
 from smar.retrieval.engine import ImageMode
 
-Part = Literal["rivals", "fusion", "gate", "ablations"]
+Part = Literal["rivals", "fusion", "gate", "ablations", "weights"]
 Ask = ImageMode | Literal["words", "oracle"]
 """How a row's queries are asked: an image mode; `words` is BM25 and needs no model; `oracle` takes, for each query
 and measure, the better of `always` and `never`, which no search engine can."""
@@ -40,6 +40,11 @@ def _fusion(kind: str) -> str:
     return f"model.fusion.kind={kind}"
 
 
+def _weighted(alpha: int, beta: int, gamma: int) -> Row:
+    changes = (f"pretraining.alpha={alpha}.0", f"pretraining.beta={beta}.0", f"pretraining.gamma={gamma}.0")
+    return Row(f"alpha : beta : gamma = {alpha} : {beta} : {gamma}", "weights", changes)
+
+
 _NO_SKETCH = "model.lexical.dim=0"
 _ONE_TASK = ("pretraining.alpha=0.0", "pretraining.beta=0.0")
 _NO_STAGE_TWO = ("clicks.gate_items=0.0", "adaptation.loop.epochs=0")
@@ -48,6 +53,8 @@ _LINEAR = ("model.query_layers=0", "model.text_layers=0", "model.image_layers=0"
 _UNMASKED = ("pretraining.loop.masks_known=false", "adaptation.loop.masks_known=false")
 
 SMAR = Row("SMAR", "gate", is_main=True)
+ALWAYS = Row("SMAR, always the image", "gate", ask="always", is_main=True)
+NEVER = Row("SMAR, never the image", "gate", ask="never", is_main=True)
 
 ROWS = (
     Row("BM25", "rivals", ask="words"),
@@ -80,8 +87,8 @@ ROWS = (
         has_stage_two=False,
     ),
     SMAR,
-    Row("SMAR, always the image", "gate", ask="always", is_main=True),
-    Row("SMAR, never the image", "gate", ask="never", is_main=True),
+    ALWAYS,
+    NEVER,
     Row("SMAR, both weighed by the gate", "gate", ask="soft", is_main=True),
     Row("SMAR, the better of both (oracle)", "gate", ask="oracle", is_main=True),
     Row("without semantic projection", "ablations", ("pretraining.alpha=0.0",)),
@@ -91,6 +98,7 @@ ROWS = (
     Row("stage two for the gate alone", "ablations", ("adaptation.loop.epochs=0",)),
     Row("without masking known positives", "ablations", _UNMASKED),
     Row("without spelling", "ablations", (_NO_SKETCH,)),
+    *(_weighted(*weights) for weights in ((1, 0, 0), (0, 1, 0), (0, 0, 1), (4, 1, 1), (1, 4, 1), (1, 1, 4))),
 )
 
 

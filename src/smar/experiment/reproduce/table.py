@@ -6,7 +6,7 @@ Knows values per query; nothing of models, runs or searching.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from smar.errors import ConfigError
-from smar.evaluation.compare import Difference, shown_p
+from smar.evaluation.compare import Difference
 from smar.evaluation.resampling import Floats, bootstrap_intervals
+from smar.experiment.reproduce.gate import GateFindings
 from smar.experiment.reproduce.rows import Row
 
 OVERALL = "Overall"
@@ -52,13 +53,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Line:
-    """One row of the table; `found` is by group, `kinds` by kind of query."""
+    """One row of the table; `found` is by group, `kinds` by kind of query, `slices` R@50 by group and slice."""
 
     row: Row
     seeds: int
     command: str
     found: dict[str, Found]
     kinds: dict[str, dict[str, float]]
+    slices: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class Reproduction:
     recipe: str
     measures: tuple[str, ...]
     lines: tuple[Line, ...]
+    slice_sizes: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By group and slice, how many queries it has."""
+    gate: GateFindings | None = None
+    """What the gate is worth; nothing where always and never were not asked."""
 
     @property
     def groups(self) -> list[str]:
@@ -91,25 +97,14 @@ class Reproduction:
                     "command": line.command,
                     "groups": {group: asdict(found) for group, found in line.found.items()},
                     "kinds": line.kinds,
+                    "slices": line.slices,
                     "paper": PAPER.get(line.row.name),
                 }
                 for line in self.lines
             ],
+            "slice_sizes": self.slice_sizes,
+            "gate": None if self.gate is None else self.gate.to_json(),
         }
-
-    def markdown(self) -> str:
-        """Overall with all measures, the paper's beside; then by group, by kind of query, and the commands."""
-        parts = [
-            f"# {self.shop}, {self.split} queries, {self.recipe}",
-            CAPTION,
-            *(
-                f"## {group} ({self.lines[0].found[group].queries:,} queries)\n\n{self._group(group)}"
-                for group in self.groups
-            ),
-            f"## nDCG@10 by kind of query\n\n{self._kinds()}",
-            "## Commands\n\n" + "\n".join(f"- **{line.row.name}**: `{line.command}`" for line in self.lines),
-        ]
-        return "\n\n".join(parts) + "\n"
 
     def table(self) -> Table:
         """A table for the terminal: R@50 and nDCG@10 of each group."""
@@ -122,35 +117,8 @@ class Reproduction:
                 )
         for line in self.lines:
             means = [line.found[group].mean[name] for group in self.groups for name in TESTED]
-            table.add_row(escape(line.row.name), *map(_number, means))
+            table.add_row(escape(line.row.name), *map(number, means))
         return table
-
-    def _group(self, group: str) -> str:
-        head = ["", "seeds", *self.measures, *(f"SMAR's lead, {name} (p)" for name in TESTED)]
-        rows = []
-        for line in self.lines:
-            found = line.found[group]
-            cells = [line.row.name, str(line.seeds)]
-            for name in self.measures:
-                low, high = found.interval[name]
-                paper = PAPER.get(line.row.name, {}).get(name) if group == OVERALL else None
-                beside = "" if paper is None else f"; paper {_number(paper)}"
-                cells.append(f"{_number(found.mean[name])} ({_number(low)} to {_number(high)}{beside})")
-            for name in TESTED:
-                lead = found.below.get(name)
-                cells.append("" if lead is None else f"{lead.difference:+.3f} ({shown_p(lead.p)})")
-            rows.append(cells)
-        return markdown_table(head, rows)
-
-    def _kinds(self) -> str:
-        kinds = list(self.lines[0].kinds)
-        return markdown_table(
-            ["", *kinds],
-            [
-                [line.row.name, *(_number(line.kinds[kind]["nDCG@10"]) for kind in kinds)]
-                for line in self.lines
-            ],
-        )
 
 
 def build_lines(
@@ -173,7 +141,7 @@ def build_lines(
         ConfigError: a group names a department that no query has.
     """
     first = tables[reference][0]
-    places = _places(first, groups)
+    places = group_places(first, groups)
     values = {
         row: np.stack([table.select(measures).to_numpy() for table in of]) for row, of in tables.items()
     }
@@ -221,14 +189,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def _places(first: pl.DataFrame, groups: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
-    """The rows of each group; Overall has all."""
+def group_places(first: pl.DataFrame, groups: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
+    """The rows of each group of departments, Overall with all; with no `groups`, each department by itself."""
     departments = first["department"].to_list()
     check_groups(groups, departments)
     known = sorted({department for department in departments if department is not None})
@@ -265,5 +227,6 @@ def _found(of_seeds: Floats, measures: Sequence[str], leads: Mapping[str, Differ
     )
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Three places, without the zero before the point."""
     return f"{value:.3f}".removeprefix("0")
