@@ -95,7 +95,9 @@ def train(
         lesson = GateLesson.read(model, unseen, shop.catalog, items)
         own_words = config.adaptation.loop.own_words
         material = Material.read(model, learnt, shop.catalog, items, own_words=own_words)
-        stage, gate = learn_both(model, lesson, material, config.adaptation, validate=validate, home=out)
+        stage, gate = learn_both(
+            model, lesson, material, shop.catalog, config.adaptation, validate=validate, home=out
+        )
         stages.append(stage)
         _say(
             f"gate: {gate.clicks:,} clicks on items new to the towers, {gate.share_with_image:.0%} of them with "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
@@ -10,7 +12,12 @@ from smar.config import Config
 
 
 class GateConfig(Config):
-    """Where the gate switches."""
+    """What decides whether the image is used, and where it switches."""
+
+    per: Literal["query", "category"] = "query"
+    """Who decides: each query by P(q), or each category of items, for all queries (the paper names both)."""
+    closed: tuple[str, ...] = ()
+    """Categories whose photos are not used; where `per` is `category`, stage two chooses them."""
 
     threshold: float = Field(default=0.5, ge=0, le=1)
     """From this P(q) on, a query meets multimodal vectors. At a half, it meets those with the larger expected gain."""

@@ -27,7 +27,7 @@ from smar.model.encoders.text import TextEncoder, TextEncoderConfig
 from smar.model.fusion import FusionConfig, ItemMultimodalTower, build_fusion
 from smar.model.gate import GateConfig, ImageGate
 from smar.model.lexical import LexicalConfig, LexicalSketch
-from smar.model.sources import ItemSource, ItemStates, Texts, TextStates, default_cache
+from smar.model.sources import ItemSource, ItemStates, Texts, TextStates, default_cache, in_categories
 from smar.model.towers import ItemImageTower, ItemTextTower, Pooling, QueryTower, TowerShape
 from smar.progress import track
 
@@ -239,7 +239,15 @@ class SMAR(nn.Module):
     def read_items(self, catalog: Catalog) -> ItemSource:
         """Open a catalogue for the item towers; states of frozen encoders come from, or go to, `cache`."""
         encoders = self.text_encoder, self.image_encoder
-        return ItemSource.read(encoders, catalog, self.config.item_fields, self.cache)
+        source = ItemSource.read(encoders, catalog, self.config.item_fields, self.cache)
+        if self.config.gate.closed:
+            source.leave_out_photos(in_categories(catalog, self.config.gate.closed))
+        return source
+
+    def close(self, categories: Sequence[str]) -> None:
+        """Use no photos of items of `categories` from now on, but in sources that are open already."""
+        gate = self.config.gate.model_copy(update={"closed": tuple(sorted(categories))})
+        self.config = self.config.model_copy(update={"gate": gate})
 
     @torch.inference_mode()
     def embed_queries(self, texts: Sequence[str]) -> QueryVectors:

@@ -259,6 +259,13 @@ class ItemSource:
             )
         return cls(texts, images)
 
+    def leave_out_photos(self, rows: Bool[np.ndarray, " item"]) -> None:
+        """Read the items of `rows` as if they had no photo."""
+        count = int(np.count_nonzero(self.has_image & rows))
+        if count:
+            self.has_image &= ~rows
+            _say(f"{count:,} photos are of categories for which the image is not used")
+
     def __len__(self) -> int:
         return len(self.texts)
 
@@ -275,6 +282,12 @@ class ItemSource:
         order = np.argsort([len(tokens) for tokens in self.texts.tokens], kind="stable")
         edges = [*range(0, len(order), at_once), len(order)]
         return [order[start:end] for start, end in pairwise(edges)]
+
+
+def in_categories(catalog: Catalog, categories: Sequence[str]) -> Bool[np.ndarray, " item"]:
+    """Which items are of one of `categories`."""
+    found: np.ndarray = catalog.table["category"].is_in(categories).fill_null(value=False).to_numpy()
+    return found
 
 
 def item_texts(catalog: Catalog, fields: Sequence[str]) -> list[str]:

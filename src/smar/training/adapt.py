@@ -14,11 +14,13 @@ from pydantic import Field
 from torch import Tensor
 
 from smar.config import Config
+from smar.data.catalog import Catalog
 from smar.data.clicks import ClickConfig
 from smar.data.shop import Shop
 from smar.errors import ConfigError
 from smar.model.smar import SMAR
-from smar.training.gate import GateFit, GateLesson, fit_gate
+from smar.model.sources import in_categories
+from smar.training.gate import GateFit, GateLesson, close_categories, fit_gate
 from smar.training.loop import Fit, LoopConfig, Validate, fit
 from smar.training.objectives import expected_loss, weighted_mean
 from smar.training.pairs import PairBatch
@@ -82,13 +84,14 @@ def adapt(
     items = model.read_items(shop.catalog)
     lesson = GateLesson.read(model, split_for_gate(model, log, clicks)[1], shop.catalog, items)
     material = Material.read(model, log, shop.catalog, items, own_words=config.loop.own_words)
-    return learn_both(model, lesson, material, config, validate=validate)
+    return learn_both(model, lesson, material, shop.catalog, config, validate=validate)
 
 
 def learn_both(
     model: SMAR,
     lesson: GateLesson,
     material: Material,
+    catalog: Catalog,
     config: AdaptationConfig,
     *,
     validate: Validate | None = None,
@@ -97,9 +100,16 @@ def learn_both(
     """Fit the gate to what stage one did not see, train the towers by it, and fit it to where the queries moved.
 
     What the gate is worth is told of the first fit: after it, the towers have seen its clicks. Validations of the
-    stage are of the first fit too.
+    stage are of the first fit too. A gate per category (`model.gate.per`) is chosen once: no photo that it closes
+    can be ranked again.
     """
-    worth = fit_gate(model, lesson, config.gate_penalty)
+    per_category = model.config.gate.per == "category"
+    if per_category:
+        worth = close_categories(model, lesson, config.gate_penalty)
+        material.items.leave_out_photos(in_categories(catalog, model.config.gate.closed))
+    else:
+        worth = fit_gate(model, lesson, config.gate_penalty)
     stage = fit(model, Adaptation(), material, config.loop, validate=validate, home=home, is_trained=True)
-    fit_gate(model, lesson, config.gate_penalty)
+    if not per_category:
+        fit_gate(model, lesson, config.gate_penalty)
     return stage, worth

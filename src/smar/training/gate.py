@@ -6,11 +6,12 @@ pictures help. Knows ranks and the gate; nothing of batches, steps or the towers
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -38,12 +39,14 @@ class GateLesson:
     query: Int64[np.ndarray, " click"]
     item: Int64[np.ndarray, " click"]
     gain: Float[Tensor, " click"]
+    category: list[str | None]
+    """Of each click's item."""
 
     @classmethod
     def read(cls, model: SMAR, clicks: ClickLog, catalog: Catalog, items: ItemSource) -> GateLesson:
         """Rank the clicked items of `clicks`, from which the model should not have learnt."""
         if not len(clicks):
-            return cls([], np.empty(0, np.int64), np.empty(0, np.int64), torch.empty(0))
+            return cls([], np.empty(0, np.int64), np.empty(0, np.int64), torch.empty(0), [])
         pairs = Pairs.from_clicks(clicks, catalog)
         arrays = model.embed_source(items)
         text = torch.from_numpy(arrays.text).to(model.device)
@@ -57,7 +60,8 @@ class GateLesson:
                 log_ranks(queries[query[few]], side, item[few]) for side in (text, multimodal)
             )
             gain[few] = (in_text - in_both).cpu()
-        return cls(pairs.texts, pairs.queries, pairs.items, gain)
+        categories = catalog.table["category"].to_list()
+        return cls(pairs.texts, pairs.queries, pairs.items, gain, [categories[row] for row in pairs.items])
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,20 @@ class GateFit:
     best: float
     share_with_image: float
 
+    @classmethod
+    def build(cls, gain: Float[Tensor, " click"], is_open: Bool[Tensor, " click"]) -> GateFit:
+        """Sum up gains of clicks and which of them a gate that never saw them sends to the image."""
+        return cls(
+            clicks=len(gain),
+            always=float(gain.mean()),
+            routed=float((gain * is_open).mean()),
+            best=float(gain.clamp(min=0).mean()),
+            share_with_image=float(is_open.float().mean()),
+        )
+
+
+_NO_LESSON = GateFit(0, 0.0, 0.0, 0.0, 1.0)
+
 
 def fit_gate(model: SMAR, lesson: GateLesson, penalty: float) -> GateFit:
     """Fit the gate in place to the vectors that the model now gives the lesson's queries.
@@ -87,29 +105,38 @@ def fit_gate(model: SMAR, lesson: GateLesson, penalty: float) -> GateFit:
         penalty: holds all queries at one common value: with n clicks of equal gain, the loss per click grows by
             `penalty / n` times the mean square by which random queries' logits differ from the bias.
     """
-    if not lesson.texts:
-        return GateFit(0, 0.0, 0.0, 0.0, 1.0)
+    if not len(lesson.gain):
+        return _NO_LESSON
     queries = torch.from_numpy(model.embed_queries(lesson.texts).vectors)[torch.from_numpy(lesson.query)]
     logits = torch.empty(len(queries))
-    # By item, not by click: one item answers many wordings of one wish.
-    items, place = np.unique(lesson.item, return_inverse=True)
-    fold = torch.from_numpy(np.random.default_rng(model.config.seed).integers(_FOLDS, size=len(items))[place])
-    for number in range(_FOLDS):
-        inside = fold == number
+    for inside in _folds(lesson, model.config.seed):
         weight, bias = _logistic(queries[~inside], lesson.gain[~inside], penalty)
         logits[inside] = queries[inside] @ weight + bias
     weight, bias = _logistic(queries, lesson.gain, penalty)
     with torch.no_grad():
         model.gate.weight.copy_(weight[None])
         model.gate.bias.copy_(bias)
-    is_open = logits.sigmoid() >= model.gate_threshold
-    return GateFit(
-        clicks=len(lesson.gain),
-        always=float(lesson.gain.mean()),
-        routed=float((lesson.gain * is_open).mean()),
-        best=float(lesson.gain.clamp(min=0).mean()),
-        share_with_image=float(is_open.float().mean()),
-    )
+    return GateFit.build(lesson.gain, logits.sigmoid() >= model.gate_threshold)
+
+
+def close_categories(model: SMAR, lesson: GateLesson, penalty: float) -> GateFit:
+    """Choose in place the item categories whose photos are not used: those where text vectors rank clicks better.
+
+    A category's mean gain is drawn towards that of all clicks, as by `penalty` clicks more (our choice). P(q) is one
+    for every query then.
+    """
+    with torch.no_grad():
+        model.gate.bias.fill_(torch.inf)
+    if not len(lesson.gain):
+        return _NO_LESSON
+    names = np.array([name or "" for name in lesson.category])
+    gain = lesson.gain.double().numpy()
+    is_open = np.ones(len(gain), dtype=np.bool_)
+    for inside in _folds(lesson, model.config.seed):
+        held_back = inside.numpy()
+        is_open[held_back] = ~np.isin(names[held_back], _losing(names[~held_back], gain[~held_back], penalty))
+    model.close(_losing(names, gain, penalty))
+    return GateFit.build(lesson.gain, torch.from_numpy(is_open))
 
 
 def log_ranks(
@@ -124,6 +151,20 @@ def log_ranks(
     above = (scores > own + _SAME_SCORE).sum(1)
     level = ((scores - own).abs() <= _SAME_SCORE).sum(1)
     return (above + (level + 1) / 2).log2()
+
+
+def _folds(lesson: GateLesson, seed: int) -> Iterator[Bool[Tensor, " click"]]:
+    """The clicks of each fold; by item, not by click: one item answers many wordings of one wish."""
+    items, place = np.unique(lesson.item, return_inverse=True)
+    fold = torch.from_numpy(np.random.default_rng(seed).integers(_FOLDS, size=len(items))[place])
+    for number in range(_FOLDS):
+        yield fold == number
+
+
+def _losing(names: np.ndarray, gain: np.ndarray, penalty: float) -> list[str]:
+    """The names whose clicks lose by the image on average, held towards the mean of all; "" is no name."""
+    sums = {str(name): float(gain[names == name].sum()) for name in np.unique(names) if name}
+    return [name for name, total in sums.items() if total + penalty * float(gain.mean()) < 0]
 
 
 def _logistic(

@@ -49,7 +49,13 @@ def lesson(gains: dict[str, list[float]]) -> GateLesson:
     """Clicks after one query of each kind, each on an item of its own."""
     rows = [(KINDS.index(kind), gain) for kind, of_kind in gains.items() for gain in of_kind]
     queries = np.array([query for query, _ in rows])
-    return GateLesson(list(KINDS), queries, np.arange(len(rows)), torch.tensor([gain for _, gain in rows]))
+    return GateLesson(
+        list(KINDS),
+        queries,
+        np.arange(len(rows)),
+        torch.tensor([gain for _, gain in rows]),
+        [None] * len(rows),
+    )
 
 
 def values(model: SMAR) -> dict[str, float]:
@@ -113,7 +119,7 @@ def test_all_clicks_may_be_on_one_item(stub: Stub) -> None:
 def test_nothing_to_learn_from_leaves_the_gate_alone(stub: Stub) -> None:
     fit_gate(stub, lesson({"colour": [1.0, 1.0]}), penalty=1.0)
     before = values(stub)
-    nothing = GateLesson([], np.empty(0, np.int64), np.empty(0, np.int64), torch.empty(0))
+    nothing = GateLesson([], np.empty(0, np.int64), np.empty(0, np.int64), torch.empty(0), [])
     assert fit_gate(stub, nothing, penalty=1.0).clicks == 0
     assert values(stub) == before
 
@@ -191,7 +197,12 @@ def test_stage_two_trains_the_towers_on_all_clicks_and_the_gate_by_fits_alone(
     seen: list[torch.Tensor] = []
     config = AdaptationConfig(gate_penalty=1, loop=AdaptationLoopConfig(epochs=2, batch_size=16))
     stage, worth = learn_both(
-        model, lesson, material, config, validate=lambda it: seen.append(it.gate.weight.clone()) or len(seen)
+        model,
+        lesson,
+        material,
+        shop.catalog,
+        config,
+        validate=lambda it: seen.append(it.gate.weight.clone()) or len(seen),
     )
     assert len(material.pairs) == len(log)
     assert len(lesson.gain) == worth.clicks > 0

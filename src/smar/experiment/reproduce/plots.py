@@ -108,9 +108,9 @@ def weight_surface(figures: Mapping[Weights, float], measure: str, folder: Path)
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
     places, values = shares @ corners, np.array(list(figures.values()))
     figure, axes = _figure(5.6, 4.6)
-    surface = axes.tricontourf(*places.T, values, levels=12, cmap="viridis")
+    surface = axes.tricontourf(places[:, 0], places[:, 1], values, levels=12, cmap="viridis")
     figure.colorbar(surface, ax=axes, label=measure, shrink=0.7)
-    axes.scatter(*places.T, color="white", edgecolor="#222222", s=22, zorder=3)
+    axes.scatter(places[:, 0], places[:, 1], color="white", edgecolor="#222222", s=22, zorder=3)
     for place, value in zip(places, values, strict=True):
         box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1}
         axes.annotate(

@@ -87,6 +87,7 @@ ROWS = (
         has_stage_two=False,
     ),
     SMAR,
+    Row("SMAR, gate per category", "gate", ("model.gate.per=category",)),
     ALWAYS,
     NEVER,
     Row("SMAR, both weighed by the gate", "gate", ask="soft", is_main=True),
