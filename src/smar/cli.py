@@ -7,9 +7,7 @@ option answer at once.
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,15 +18,13 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from smar.errors import ConfigError, QueryError, SmarError
+from smar.errors import ConfigError, SmarError
 
 if TYPE_CHECKING:
     from smar.experiment.train import RunSummary
-    from smar.retrieval.filters import FilterValue
     from smar.retrieval.results import SearchResult
 
 _WIDEST = 500
-_RANGE = re.compile(r"(?P<min>-?[0-9.]*[0-9])?\.\.(?P<max>-?[0-9.]*[0-9])?")
 _TITLE_WIDTH = 60
 _IMAGE_HELP = "Item vectors to search: auto (the gate decides), always, never (text only) or soft (both)."
 _RUN_HELP = (
@@ -182,8 +178,9 @@ def search(
     """
     from smar.experiment.judging import image_mode
     from smar.experiment.runs import open_run
+    from smar.retrieval.filters import parse_filters
 
-    mode, wanted = image_mode(image), _filters(filters or ())
+    mode, wanted = image_mode(image), parse_filters(filters or ())
     engine = open_run(run).engine()
     result = engine.search(query, k, wanted, mode)
     typer.echo(
@@ -310,6 +307,26 @@ def reproduce(
 
 
 @app.command()
+def serve(
+    run: RunFolder,
+    host: Annotated[
+        str, typer.Option("--host", help="Where to listen; 0.0.0.0 for every network.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8000,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Limits, as TOML (docs/serving.md).")
+    ] = None,
+) -> None:
+    """Answer searches over HTTP, until it is interrupted.
+
+    Follows the run's index: what is published or rolled back meanwhile takes over without a failed request.
+    """
+    from smar.serving.server import serve as answer
+
+    answer(run, host, port, config)
+
+
+@app.command()
 def config() -> None:
     """Print every setting as Markdown.
 
@@ -332,34 +349,6 @@ def _tell(out: Path, summary: RunSummary) -> None:
     for stage in summary.stages:
         best = "" if stage.best is None else f", best validation {stage.best:.4f}"
         typer.echo(f"{stage.stage}: {stage.steps:,} steps, {stage.seconds:.0f} s{best}")
-
-
-def _filters(texts: Sequence[str]) -> dict[str, FilterValue]:
-    """Read `brand=Acme`, `in_stock=true`, `price=10..40`; of a name given twice, either value passes."""
-    found: dict[str, FilterValue] = {}
-    values: dict[str, list[str | bool | int | float]] = {}
-    for text in texts:
-        name, equals, raw = text.partition("=")
-        bounds = _RANGE.fullmatch(raw)
-        if not equals or not name or not raw:
-            raise QueryError(f"--filter {text}: expected NAME=VALUE, for example brand=Acme or price=10..40")
-        if name in found and (bounds or name not in values):
-            raise QueryError(f"--filter {text}: {name} has a filter already; give one range, or only values")
-        if bounds:
-            found[name] = {end: float(word) for end, word in bounds.groupdict().items() if word}
-        else:
-            found[name] = values.setdefault(name, [])
-            values[name].append(_value(raw))
-    return found
-
-
-def _value(raw: str) -> str | bool | int | float:
-    """A number, true, false or a text in double quotes, as JSON has them; any other words are a text."""
-    try:
-        value = json.loads(raw)
-    except ValueError:
-        return raw
-    return value if isinstance(value, str | bool | int | float) else raw
 
 
 def _hits(result: SearchResult) -> Table:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from model_fakes import write_shop
-from smar.experiment.runs import MODEL, SUMMARY
+from smar.experiment.runs import SUMMARY
 from smar.model.smar import SMAR
+from smar.model.store import FOLDER
 
 CONFIG = """
 threads = 1
@@ -85,5 +86,5 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     assert kills >= 3
     last = subprocess.run(command(shop, run, config, "--resume"), capture_output=True, text=True, check=False)
     assert last.returncode == 0, last.stderr
-    assert SMAR.load(run / MODEL).fingerprint == SMAR.load(tmp_path / "whole" / MODEL).fingerprint
+    assert SMAR.load(run / FOLDER).fingerprint == SMAR.load(tmp_path / "whole" / FOLDER).fingerprint
     assert progress(run) == lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -93,6 +94,10 @@ class Catalog:
         cells = self.table.row(row, named=True)
         attributes = {name: cells[name] for name in self.attributes}
         return Item(**{name: cells[name] for name in CANONICAL}, attributes=attributes)
+
+    def rows(self, rows: Sequence[int]) -> Catalog:
+        """Some rows as a catalogue of their own, in the order of their ids."""
+        return Catalog(self.table[sorted(rows)], self.folder)
 
     def row(self, item_id: str) -> int:
         """The row of an item.

@@ -93,7 +93,8 @@ def inspect_image(path: Path, limits: ImageLimits | None = None) -> list[ImageFa
     A fatal fault stands alone, and `read_image` raises it; the others are notes on what that one converts.
     """
     try:
-        image = _decode(path, 1, limits or ImageLimits())
+        limits = limits or ImageLimits()
+        image = _decode(path, _read_bytes(path, limits.max_bytes), 1, limits)
         with _malformed_as_fault(path):
             notes = _notes(path, image)
             _upright_rgb(image)
@@ -112,11 +113,30 @@ def read_image(path: Path, size: int, limits: ImageLimits | None = None) -> Pixe
     Raises:
         ImageUnreadable: the file is missing, too large, truncated or no picture; `fault` says which.
     """
-    image = _decode(path, size, limits or ImageLimits())
+    return _square(
+        path, _read_bytes(path, (limits or ImageLimits()).max_bytes), size, limits or ImageLimits()
+    )
+
+
+def read_image_bytes(data: bytes, size: int, limits: ImageLimits | None = None) -> Pixels:
+    """`read_image` of bytes that someone sent; messages call them `photo`."""
+    return _square(Path("photo"), data, size, limits or ImageLimits())
+
+
+def shrink_image(path: Path, width: int, limits: ImageLimits | None = None) -> Image.Image:
+    """The photo upright in RGB, at most `width` pixels wide and as high as that makes it; never enlarged.
+
+    Raises:
+        ImageUnreadable: as `read_image`.
+    """
+    limits = limits or ImageLimits()
+    image = _decode(path, _read_bytes(path, limits.max_bytes), width, limits)
     with _malformed_as_fault(path):
         upright = _upright_rgb(image)
-        square = upright.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP)
-    return np.array(square)
+        if upright.width <= width:
+            return upright
+        height = max(1, round(upright.height * width / upright.width))
+        return upright.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP)
 
 
 def read_images(
@@ -155,9 +175,16 @@ def _pixels_or_fault(path: Path, size: int, limits: ImageLimits | None) -> Pixel
         return error.fault
 
 
-def _decode(path: Path, size: int, limits: ImageLimits) -> ImageFile.ImageFile:
+def _square(path: Path, data: bytes, size: int, limits: ImageLimits) -> Pixels:
+    image = _decode(path, data, size, limits)
+    with _malformed_as_fault(path):
+        upright = _upright_rgb(image)
+        square = upright.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP)
+    return np.array(square)
+
+
+def _decode(path: Path, data: bytes, size: int, limits: ImageLimits) -> ImageFile.ImageFile:
     """Decode the first frame, at a reduced scale if the format can and `size` allows it."""
-    data = _read_bytes(path, limits.max_bytes)
     with _malformed_as_fault(path):
         image = _open(path, data)
         width, height = image.size

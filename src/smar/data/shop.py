@@ -47,6 +47,11 @@ class Shop:
         """The names of the judged sets: "dev" for `queries.dev.parquet`."""
         return judged_splits(self.folder)
 
+    @property
+    def has_log(self) -> bool:
+        """Whether there are events or clicks to learn from."""
+        return any(find_log(self.folder))
+
     def clicks(self, config: ClickConfig = ClickConfig()) -> ClickLog:  # noqa: B008 (frozen)
         """Count the shop's `events` table (or take its `clicks` table) as training pairs.
 

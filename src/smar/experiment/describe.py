@@ -21,6 +21,7 @@ from smar.data.images import ImageLimits
 from smar.experiment.config import ExperimentConfig
 from smar.market.config import MarketConfig
 from smar.retrieval.lexical import BM25Config
+from smar.serving.config import ServeConfig
 
 _INTRODUCTION = """# Configuration
 
@@ -32,7 +33,8 @@ heading below is a table of that file, and what the file leaves out has its defa
 """
 _ELSEWHERE = """# Settings that are no part of a training file
 
-`smar make-shop` sets the first two fields of `MarketConfig`; the rest of what follows is for Python.
+`smar serve --config FILE` reads `ServeConfig`. `smar make-shop` sets the first two fields of `MarketConfig`; the
+rest of what follows is for Python.
 """
 _WORDS: dict[Any, str] = {
     int: "whole number",
@@ -58,7 +60,9 @@ def configuration_page() -> str:
     """The whole of docs/configuration.md."""
     parts = [_INTRODUCTION, describe(ExperimentConfig), _ELSEWHERE]
     return (
-        "\n".join(parts + [describe(config) for config in (MarketConfig, BM25Config, ImageLimits)]).strip()
+        "\n".join(
+            parts + [describe(config) for config in (ServeConfig, MarketConfig, BM25Config, ImageLimits)]
+        ).strip()
         + "\n"
     )
 

@@ -11,10 +11,11 @@ from smar.data.shop import Shop
 from smar.errors import ModelError
 from smar.experiment.config import ExperimentConfig
 from smar.model.smar import SMAR
+from smar.model.store import FOLDER
 from smar.retrieval.engine import SearchEngine
 from smar.retrieval.generations import Generation
 
-CONFIG, MODEL, SUMMARY = "run.json", "model", "summary.json"
+CONFIG, SUMMARY = "run.json", "summary.json"
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,13 @@ class Run:
     @cached_property
     def model(self) -> SMAR:
         """The trained model."""
-        return SMAR.load(self.folder / MODEL)
+        return SMAR.load(self.folder / FOLDER)
 
     def index(self, shop: Shop, cache: Path | None = None) -> Generation:
-        """Embed a shop's catalogue and publish it as the run's new index generation."""
+        """Embed a shop's catalogue and publish it as the run's new index generation, with queries to suggest."""
         self.model.cache = cache or self.model.cache
-        return SearchEngine.write_generation(self.folder, self.model, shop.catalog, self.config.index)
+        log = shop.clicks(self.config.clicks) if shop.has_log else None
+        return SearchEngine.write_generation(self.folder, self.model, shop.catalog, self.config.index, log)
 
     def engine(self) -> SearchEngine:
         """A search engine over the current index; `smar index` makes one."""
@@ -58,6 +60,6 @@ def open_run(folder: str | Path) -> Run:
         raise ModelError(
             f"{folder}: is no run ({path.name} cannot be read); train one with `smar train`"
         ) from error
-    if not (folder / MODEL).is_dir():
+    if not (folder / FOLDER).is_dir():
         raise ModelError(f"{folder}: its training has not ended; continue it with `smar train --resume`")
     return Run(folder, ExperimentConfig.check(settings, where=str(path)))

@@ -16,10 +16,11 @@ from smar.data.clicks import ClickLog
 from smar.data.shop import Shop
 from smar.errors import ConfigError, DataError, MismatchError
 from smar.experiment.config import ExperimentConfig
-from smar.experiment.runs import CONFIG, MODEL, SUMMARY
+from smar.experiment.runs import CONFIG, SUMMARY
 from smar.experiment.validation import HeldOut
 from smar.files import write_text
 from smar.model.smar import SMAR
+from smar.model.store import FOLDER
 from smar.progress import console
 from smar.training.adapt import learn_both
 from smar.training.gate import GateFit, GateLesson
@@ -103,7 +104,7 @@ def train(
             f"gate: {gate.clicks:,} clicks on items new to the towers, {gate.share_with_image:.0%} of them with "
             f"the image; doublings of rank gained over text vectors: {gate.routed:.3f}, always {gate.always:.3f}"
         )
-    model.save(out / MODEL)
+    model.save(out / FOLDER)
     summary = RunSummary(
         pairs=len(learnt),
         held_out_pairs=len(kept_back),

@@ -13,13 +13,13 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, UInt8
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from smar.config import Config
 from smar.data.catalog import CANONICAL, Catalog
-from smar.errors import ConfigError
+from smar.errors import ConfigError, QueryError
 from smar.files import digest
 from smar.model import store
 from smar.model.encoders.image import ImageEncoder, ImageEncoderConfig, load_image_encoder
@@ -262,6 +262,30 @@ class SMAR(nn.Module):
                 if self.has_gate:
                     gate[start : start + len(few)] = torch.sigmoid(self.gate(found)).float().cpu().numpy()
         return QueryVectors(vectors, gate)
+
+    @property
+    def photo_size(self) -> int:
+        """Pixels a side of what `embed_photos` takes.
+
+        Raises:
+            QueryError: the model reads no photos.
+        """
+        if self.image_encoder is None:
+            raise QueryError("this model reads no photos (fusion.kind is text); use one that does")
+        return self.image_encoder.image_size
+
+    @torch.inference_mode()
+    def embed_photos(
+        self, pixels: UInt8[np.ndarray, "photo size size 3"]
+    ) -> Float32[np.ndarray, "photo dim"]:
+        """S_i of photos that belong to no item; raises as `photo_size` does."""
+        assert self.photo_size == pixels.shape[1]
+        assert self.image_encoder is not None
+        assert self.image_tower is not None
+        with self._evaluating():
+            states = self.image_encoder(torch.from_numpy(pixels).to(self.device))
+            vectors: Tensor = self.image_tower(states).vectors
+            return (self.lexical.without_words(vectors) if self.lexical else vectors).cpu().numpy()
 
     def embed_items(self, catalog: Catalog) -> ItemArrays:
         """S_t(s) and S_m(s) of every item of a catalogue, in its order."""

@@ -20,6 +20,8 @@ from smar.files import whole_folder
 if TYPE_CHECKING:
     from smar.model.smar import SMAR
 
+FOLDER = "model"
+"""What a run calls the folder of its model."""
 HEADER = "model.json"
 WEIGHTS = "model.safetensors"
 TEXT = "text_encoder"

@@ -16,13 +16,14 @@ import numpy as np
 import polars as pl
 
 from smar.data.catalog import Catalog
-from smar.data.clicks import normalise_query
+from smar.data.clicks import ClickLog, normalise_query
 from smar.errors import DataError, MismatchError, QueryError
 from smar.retrieval.filters import FilterValue, compile_filter
 from smar.retrieval.generations import Generation, current, publish
 from smar.retrieval.index import IndexConfig, Neighbours, Rows
 from smar.retrieval.indexes import ItemIndexes
 from smar.retrieval.results import Hit, SearchResult, VectorChoice
+from smar.retrieval.suggestions import write_suggestions
 from smar.retrieval.vectors import Flags, ItemEmbedder, ItemVectors, Vectors
 
 ImageMode = Literal["auto", "always", "never", "soft"]
@@ -64,8 +65,8 @@ class IndexingModel(Encoder, ItemEmbedder, Protocol):
     """A model that embeds queries and items."""
 
 
-class _Found(NamedTuple):
-    """The hits of one query, before they become items."""
+class Found(NamedTuple):
+    """The hits of one query, before they become items: scores [hit] and catalogue rows [hit], best first."""
 
     scores: Vectors
     rows: Rows
@@ -107,7 +108,7 @@ class SearchEngine:
         generation = current(Path(run) / "index")
         while True:
             try:
-                return cls(model, *_read_generation(generation))
+                return cls.open_generation(generation, model)
             except DataError:
                 # A prune may have removed it since the pointer was read; then there is a newer one.
                 newest = current(Path(run) / "index")
@@ -115,16 +116,32 @@ class SearchEngine:
                     raise
                 generation = newest
 
+    @classmethod
+    def open_generation(cls, generation: Generation, model: Encoder) -> SearchEngine:
+        """Open this generation, whether or not it is current; raises as `open` does."""
+        return cls(model, *_read_generation(generation))
+
     @staticmethod
     def write_generation(
-        run: Path | str, model: IndexingModel, catalog: Catalog, config: IndexConfig | None = None
+        run: Path | str,
+        model: IndexingModel,
+        catalog: Catalog,
+        config: IndexConfig | None = None,
+        log: ClickLog | None = None,
     ) -> Generation:
         """Embed and index `catalog`, and publish it as the new generation of the index in `run`.
 
-        The generation holds all a search needs but the model: vectors, indexes and the catalogue's table.
+        The generation holds all a search needs but the model: vectors, indexes and the catalogue's table; and, of
+        `log`, the queries to suggest.
         """
         engine = SearchEngine.build(model, catalog, config)
-        return publish(Path(run) / "index", engine._write)
+
+        def write(folder: Path) -> None:
+            engine._write(folder)
+            if log is not None:
+                write_suggestions(log, folder)
+
+        return publish(Path(run) / "index", write)
 
     @property
     def name(self) -> str:
@@ -184,7 +201,25 @@ class SearchEngine:
             for found in self._find(queries, k)
         ]
 
-    def _hits(self, found: _Found) -> tuple[Hit, ...]:
+    def nearest(
+        self, embedded: QueryVectors, k: int, allowed: Flags | None = None, image: ImageMode | None = None
+    ) -> list[Found]:
+        """The `k` best rows for each query that is embedded already; `search` does all of it for words.
+
+        Args:
+            embedded: vectors and gates.
+            k: how many, at least 1.
+            allowed: bool [item], which may be returned; None allows all.
+            image: which item vectors to use; None is the engine's own default.
+        """
+        mode = self.image if image is None else _known_mode(image)
+        neighbours, choices = self._meet(embedded, k, allowed, mode)
+        return [
+            Found(scores, rows, choice, float(gate))
+            for scores, rows, choice, gate in zip(*neighbours, choices, embedded.gate, strict=True)
+        ]
+
+    def _hits(self, found: Found) -> tuple[Hit, ...]:
         pairs = zip(found.rows.tolist(), found.scores.tolist(), strict=True)
         return tuple(
             Hit(rank, score, self.catalog.item(row)) for rank, (row, score) in enumerate(pairs, start=1)
@@ -196,8 +231,9 @@ class SearchEngine:
         k: int,
         filters: Mapping[str, FilterValue] | None = None,
         image: ImageMode | None = None,
-    ) -> Iterator[_Found]:
-        mode = self.image if image is None else _known_mode(image)
+    ) -> Iterator[Found]:
+        if image is not None:
+            _known_mode(image)
         if k < 1:
             raise QueryError(f"k = {k}: a search asks for at least one hit")
         texts = [normalise_query(query) for query in queries]
@@ -207,9 +243,7 @@ class SearchEngine:
         allowed = compile_filter(filters, self.catalog) if filters else None
         for start in range(0, len(texts), _QUERIES_AT_ONCE):
             embedded = self.model.embed_queries(texts[start : start + _QUERIES_AT_ONCE])
-            neighbours, choices = self._meet(embedded, k, allowed, mode)
-            for scores, rows, choice, gate in zip(*neighbours, choices, embedded.gate, strict=True):
-                yield _Found(scores, rows, choice, float(gate))
+            yield from self.nearest(embedded, k, allowed, image)
 
     def _meet(
         self, embedded: QueryVectors, k: int, allowed: Flags | None, mode: ImageMode

@@ -5,7 +5,9 @@ Knows the catalogue's columns; nothing of vectors, indexes or queries.
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import TypeGuard
 
@@ -18,6 +20,8 @@ from smar.retrieval.vectors import Flags
 
 FilterValue = str | bool | int | float | Sequence[str | bool | int | float] | Mapping[str, int | float]
 """One value (equal), a list of values (equal to any) or {"min": ..., "max": ...} (between, both included)."""
+
+_RANGE = re.compile(r"(?P<min>-?[0-9.]*[0-9])?\.\.(?P<max>-?[0-9.]*[0-9])?")
 
 
 def compile_filter(filters: Mapping[str, FilterValue], catalog: Catalog) -> Flags:
@@ -35,6 +39,29 @@ def compile_filter(filters: Mapping[str, FilterValue], catalog: Catalog) -> Flag
         return np.ones(table.height, np.bool_)
     passes = table.select(pl.all_horizontal(conditions).fill_null(value=False).alias("passes"))["passes"]
     return np.ascontiguousarray(passes.to_numpy(), dtype=np.bool_)
+
+
+def parse_filters(texts: Sequence[str]) -> dict[str, FilterValue]:
+    """Read `brand=Acme`, `in_stock=true`, `price=10..40`; of a name given twice, either value passes.
+
+    Raises:
+        QueryError: a text has another form.
+    """
+    found: dict[str, FilterValue] = {}
+    values: dict[str, list[str | bool | int | float]] = {}
+    for text in texts:
+        name, equals, raw = text.partition("=")
+        bounds = _RANGE.fullmatch(raw)
+        if not equals or not name or not raw:
+            raise QueryError(f"filter {text!r}: expected NAME=VALUE, for example brand=Acme or price=10..40")
+        if name in found and (bounds or name not in values):
+            raise QueryError(f"filter {text!r}: {name} has a filter already; give one range, or only values")
+        if bounds:
+            found[name] = {end: float(word) for end, word in bounds.groupdict().items() if word}
+        else:
+            found[name] = values.setdefault(name, [])
+            values[name].append(_value(raw))
+    return found
 
 
 def _condition(field: str, value: object, table: pl.DataFrame) -> pl.Expr:
@@ -103,3 +130,12 @@ def _wanted(dtype: pl.DataType) -> str:
     if isinstance(dtype, pl.String | pl.Categorical | pl.Enum | pl.List):
         return "give a text or a list of texts"
     return f"a column of type {dtype} cannot be filtered"
+
+
+def _value(raw: str) -> str | bool | int | float:
+    """A number, true, false or a text in double quotes, as JSON has them; any other words are a text."""
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return raw
+    return value if isinstance(value, str | bool | int | float) else raw

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from smar.errors import QueryError
 
-DEPTH = 1000
+DEPTH = 256
 """How many items of each ranking count, however few are asked for: so a shorter answer begins a longer one."""
 
 _DAMPING = 60
+
+Key = TypeVar("Key", str, int)
 
 
 class Ranker(Protocol):
@@ -40,12 +42,16 @@ class Hybrid:
         if not 1 <= k <= DEPTH:
             raise QueryError(f"k = {k}: ask a fused search for 1 to {DEPTH} items")
         rankings = [ranker.rank(queries, DEPTH) for ranker in self.rankers]
-        return [_fuse(of_query)[:k] for of_query in zip(*rankings, strict=True)]
+        return [
+            fuse([[item for item, _ in ranking] for ranking in of_query])[:k]
+            for of_query in zip(*rankings, strict=True)
+        ]
 
 
-def _fuse(rankings: Sequence[Sequence[tuple[str, float]]]) -> list[tuple[str, float]]:
-    scores: dict[str, float] = {}
+def fuse(rankings: Sequence[Sequence[Key]]) -> list[tuple[Key, float]]:
+    """Sums of 1 / (60 + rank), the largest first, equal ones by key."""
+    scores: dict[Key, float] = {}
     for ranking in rankings:
-        for rank, (item_id, _) in enumerate(ranking, start=1):
-            scores[item_id] = scores.get(item_id, 0.0) + 1 / (_DAMPING + rank)
+        for rank, key in enumerate(ranking, start=1):
+            scores[key] = scores.get(key, 0.0) + 1 / (_DAMPING + rank)
     return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))

@@ -133,7 +133,10 @@ def test_rows_of_one_model_share_its_run_and_no_two_rows_their_values(tmp_path: 
     assert len({cell.values for cell in cells}) == len(cells)
     for seed in (0, 1):
         runs = {cell.row.name: cell.run for cell in cells if cell.seed == seed}
-        assert len({run for name, run in runs.items() if name.startswith("SMAR") and "category" not in name}) == 1
+        assert (
+            len({run for name, run in runs.items() if name.startswith("SMAR") and "category" not in name})
+            == 1
+        )
         assert runs["SMAR"] != runs["cross attention"]
     assert {cell.config.model.seed for cell in cells if cell.row == SMAR} == {0, 1}
     assert all(cell.seed == 0 for cell in cells if not cell.row.is_main)

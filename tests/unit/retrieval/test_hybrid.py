@@ -48,5 +48,5 @@ def test_a_shorter_answer_begins_a_longer_one_and_order_of_rankers_is_nothing(
 
 @pytest.mark.parametrize("k", [0, DEPTH + 1])
 def test_what_cannot_be_answered_is_refused(k: int) -> None:
-    with pytest.raises(QueryError, match="ask a fused search for 1 to 1000 items"):
+    with pytest.raises(QueryError, match="ask a fused search for 1 to 256 items"):
         Hybrid((Fixed("a"),)).rank(["x"], k)

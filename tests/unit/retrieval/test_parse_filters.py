@@ -1,11 +1,11 @@
-"""What the command line reads of its words."""
+"""Filters as words: what `brand=Acme` and `price=10..40` mean."""
 
 from __future__ import annotations
 
 import pytest
 
-from smar.cli import _filters
 from smar.errors import QueryError
+from smar.retrieval.filters import parse_filters
 
 
 @pytest.mark.parametrize(
@@ -26,16 +26,16 @@ from smar.errors import QueryError
     ],
 )
 def test_a_filter_is_read_as_it_is_meant(texts: list[str], filters: dict[str, object]) -> None:
-    assert _filters(texts) == filters
+    assert parse_filters(texts) == filters
 
 
 @pytest.mark.parametrize(
     "texts", [["brand"], ["=Acme"], ["brand="], ["price=1..2", "price=3"], ["price=3", "price=1..2"]]
 )
 def test_a_filter_that_is_none_is_refused(texts: list[str]) -> None:
-    with pytest.raises(QueryError, match="--filter"):
-        _filters(texts)
+    with pytest.raises(QueryError, match="filter"):
+        parse_filters(texts)
 
 
 def test_a_range_without_ends_is_refused_by_the_filter_itself() -> None:
-    assert _filters(["price=.."]) == {"price": {}}
+    assert parse_filters(["price=.."]) == {"price": {}}

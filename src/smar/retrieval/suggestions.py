@@ -1,0 +1,53 @@
+"""Queries of the log that begin as the shopper has begun. Knows words and counts; nothing of search."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from smar.data.clicks import ClickLog, normalise_query
+
+FILE = "suggestions.parquet"
+LEAST_CLICKS = 3
+"""Queries with fewer clicks are never suggested: what hardly anyone typed may tell of one shopper (our choice)."""
+_MOST = 200_000
+_LAST = "\U0010ffff"
+
+
+class Suggestions:
+    """Queries in alphabetical order, with how often they led to a click."""
+
+    def __init__(self, table: pl.DataFrame) -> None:
+        table = table.sort("query")
+        self._queries = table["query"].to_list()
+        self._clicks = table["clicks"].to_numpy()
+
+    def __len__(self) -> int:
+        return len(self._queries)
+
+    def complete(self, begun: str, count: int) -> list[str]:
+        """Up to `count` queries that begin with `begun`, the most clicked first, equals in alphabetical order."""
+        prefix = normalise_query(begun)
+        if not prefix:
+            return []
+        low, high = bisect_left(self._queries, prefix), bisect_left(self._queries, prefix + _LAST)
+        order = np.argsort(-self._clicks[low:high].astype(np.int64), kind="stable")[:count]
+        return [self._queries[low + place] for place in order]
+
+
+def write_suggestions(log: ClickLog, folder: Path) -> None:
+    """Keep the log's most clicked queries in `folder`."""
+    counted = log.table.group_by("query").agg(pl.col("clicks").sum())
+    frequent = counted.filter(pl.col("clicks") >= LEAST_CLICKS)
+    frequent.sort("clicks", "query", descending=[True, False]).head(_MOST).write_parquet(folder / FILE)
+
+
+def read_suggestions(folder: Path) -> Suggestions:
+    """Read what `write_suggestions` wrote; none where it wrote nothing."""
+    path = folder / FILE
+    if not path.exists():
+        return Suggestions(pl.DataFrame(schema={"query": pl.String, "clicks": pl.UInt32}))
+    return Suggestions(pl.read_parquet(path))

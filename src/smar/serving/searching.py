@@ -1,0 +1,266 @@
+"""One search as the service does it: words understood, vectors and words searched, likes and dislikes weighed.
+
+Knows a served generation; nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from smar.data.clicks import normalise_query
+from smar.data.images import ImageLimits, ImageUnreadable, read_image, read_image_bytes
+from smar.errors import QueryError
+from smar.model.explain import Explanation, explain
+from smar.model.smar import SMAR
+from smar.model.sources import item_texts
+from smar.retrieval.engine import SearchEngine
+from smar.retrieval.filters import FilterValue, compile_filter
+from smar.retrieval.hybrid import DEPTH, fuse
+from smar.retrieval.index import Rows
+from smar.retrieval.lexical import BM25
+from smar.retrieval.results import VectorChoice
+from smar.retrieval.vectors import Flags, Vectors
+from smar.serving.embedding import BatchingEmbedder, Embedded
+from smar.serving.wire import Ask, Range
+
+_WITHOUT = re.compile(r"\s+without\s+", re.IGNORECASE)
+_AGAINST = 0.5
+"""How much of an unwanted thing's vector is taken off the query's (our choice)."""
+
+
+class Ranked(NamedTuple):
+    """Catalogue rows and scores, best first, and how they were found."""
+
+    rows: Rows
+    scores: Vectors
+    vectors: VectorChoice | None
+    gate: float | None
+    query: Vectors | None = None
+    """The vector that was searched [dim], if any was."""
+    why: list[Reason] | None = None
+
+
+class Reason(NamedTuple):
+    """What text vectors alone say of a hit: their score, what the image adds to it, the rank they would give it."""
+
+    text: float
+    image_adds: float
+    rank_by_text: int
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What is searched, and what is not wanted, both normalised."""
+
+    q: str
+    without: tuple[str, ...]
+
+    @classmethod
+    def of(cls, q: str, without: Sequence[str]) -> Understanding:
+        """Split `dress without stripes` into what is wanted and what is not.
+
+        Raises:
+            QueryError: no word is left to search for.
+        """
+        wanted, *unwanted = _WITHOUT.split(q)
+        texts = [normalise_query(text) for text in (*unwanted, *without)]
+        if not normalise_query(wanted):
+            raise QueryError(f"query {q!r} names nothing to look for; type a word")
+        return cls(normalise_query(wanted), tuple(dict.fromkeys(text for text in texts if text)))
+
+
+class Wishes(NamedTuple):
+    """Which rows may be returned [item], and what is added to their scores, in shares of the best hit's [item]."""
+
+    allowed: Flags | None
+    bonus: Vectors | None
+
+
+@dataclass
+class Stopwatch:
+    """Milliseconds of named steps, and whether there is time for more; `left_out` says what there was none for."""
+
+    seconds: float = math.inf
+    began: float = field(default_factory=time.perf_counter)
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def has_time(self, step: str) -> bool:
+        """Whether `step` may still be done; if not, that is noted."""
+        if time.perf_counter() - self.began < self.seconds:
+            return True
+        self.left_out.append(f"{step}: no time")
+        return False
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Add what the block takes to `name`."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.milliseconds[name] = self.milliseconds.get(name, 0.0) + (time.perf_counter() - began) * 1e3
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """One generation of an index, ready to be searched."""
+
+    model: SMAR
+    engine: SearchEngine
+    words: BM25
+    embedder: BatchingEmbedder
+
+    def search(self, understood: Understanding, ask: Ask, watch: Stopwatch) -> Ranked:
+        """The hits from `ask.offset` on.
+
+        Raises:
+            QueryError: a filter or a boost is not understood, or a fused search asks too deep.
+        """
+        depth = ask.offset + ask.k
+        if ask.mode == "hybrid" and depth > DEPTH:
+            raise QueryError(f"offset + k = {depth}: a hybrid search goes {DEPTH} hits deep; ask for less")
+        with watch.step("filter"):
+            wishes = self._wishes(ask)
+        if ask.mode == "semantic":
+            found = self._semantic(understood, ask, depth, wishes, watch)
+        elif ask.mode == "lexical":
+            found = self._lexical(understood, depth, wishes, watch)
+        else:
+            semantic = self._semantic(understood, ask, DEPTH, wishes, watch)
+            lists = [semantic.rows.tolist()]
+            if watch.has_time("lexical"):
+                lists.append(self._lexical(understood, DEPTH, wishes, watch).rows.tolist())
+            with watch.step("fuse"):
+                fused = fuse(lists)[:depth]
+            rows = np.array([row for row, _ in fused], np.int64)
+            scores = np.array([score for _, score in fused], np.float32)
+            found = semantic._replace(rows=rows, scores=scores)
+        found = found._replace(rows=found.rows[ask.offset :], scores=found.scores[ask.offset :])
+        if ask.explain and found.query is not None and watch.has_time("explain"):
+            with watch.step("explain"):
+                found = found._replace(why=self._reasons(found.query, found.rows, wishes.allowed))
+        return found
+
+    def similar(self, row: int, k: int, watch: Stopwatch) -> Ranked:
+        """Items whose vectors are near an item's own, without it: multimodal where it has a photo, else text."""
+        vectors = self.engine.indexes.vectors
+        has_image = bool(vectors.has_image[row])
+        own = (vectors.multimodal if has_image else vectors.text)[row][None]
+        others = np.ones(len(self.engine), np.bool_)
+        others[row] = False
+        with watch.step("search"):
+            embedded = Embedded(np.asarray(own), np.ones(1, np.float32))
+            (found,) = self.engine.nearest(embedded, k, others, "always" if has_image else "never")
+        return Ranked(found.rows, found.scores, found.vectors, None)
+
+    def by_photo(self, data: bytes, limits: ImageLimits, k: int, watch: Stopwatch) -> Ranked:
+        """Items whose multimodal vectors are near the image vector of a photo that someone sent.
+
+        Raises:
+            QueryError: the model reads no photos.
+            ImageUnreadable: the bytes are no picture, or too many.
+        """
+        with watch.step("photo"):
+            pixels = read_image_bytes(data, self.model.photo_size, limits)
+        with watch.step("embed"):
+            vector = self.model.embed_photos(pixels[None])
+        with watch.step("search"):
+            (found,) = self.engine.nearest(Embedded(vector, np.ones(1, np.float32)), k, None, "always")
+        return Ranked(found.rows, found.scores, found.vectors, None)
+
+    def explain(self, q: str, row: int, watch: Stopwatch) -> Explanation:
+        """Why an item scores as it does for a normalised query; a photo that cannot be read is as none."""
+        catalog = self.engine.catalog
+        (text,) = item_texts(catalog.rows([row]), self.model.config.item_fields)
+        pixels, path = None, catalog.image_path(row)
+        if path is not None and self.engine.indexes.vectors.has_image[row]:
+            with watch.step("photo"), suppress(ImageUnreadable):
+                pixels = read_image(path, self.model.photo_size)
+        with watch.step("explain"):
+            return explain(self.model, q, text, pixels)
+
+    def _wishes(self, ask: Ask) -> Wishes:
+        catalog = self.engine.catalog
+        allowed = compile_filter(_plain(ask.filters), catalog) if ask.filters else None
+        bonus = None
+        for boost in ask.boost:
+            passes = compile_filter(_plain({boost.field: boost.value}), catalog)
+            bonus = np.zeros(len(catalog), np.float32) if bonus is None else bonus
+            bonus += np.float32(boost.weight) * passes
+        return Wishes(allowed, bonus)
+
+    def _semantic(
+        self, understood: Understanding, ask: Ask, depth: int, wishes: Wishes, watch: Stopwatch
+    ) -> Ranked:
+        with watch.step("embed"):
+            embedded = self.embedder.embed_queries([understood.q, *understood.without])
+            vector = embedded.vectors[0] - _AGAINST * embedded.vectors[1:].sum(axis=0)
+            wanted = Embedded((vector / np.linalg.norm(vector)).astype(np.float32)[None], embedded.gate[:1])
+        with watch.step("search"):
+            (best,) = self.engine.nearest(wanted, depth, wishes.allowed, ask.image)
+            rows, scores = best.rows, best.scores
+            if wishes.bonus is not None and len(rows):
+                rows, scores = self._liked(wanted, ask, depth, wishes, float(scores[0]))
+        return Ranked(rows, scores, best.vectors, float(best.gate), wanted.vectors[0])
+
+    def _reasons(self, query: Vectors, rows: Rows, allowed: Flags | None) -> list[Reason]:
+        vectors = self.engine.indexes.vectors
+        by_text = vectors.text @ query
+        ranked = np.sort(-(by_text if allowed is None else by_text[allowed]))
+        with_image = vectors.multimodal[rows] @ query
+        ranks = 1 + np.searchsorted(ranked, -by_text[rows], side="left")
+        return [
+            Reason(float(text), float(both - text), int(rank))
+            for text, both, rank in zip(by_text[rows], with_image, ranks, strict=True)
+        ]
+
+    def _liked(
+        self, wanted: Embedded, ask: Ask, depth: int, wishes: Wishes, best: float
+    ) -> tuple[Rows, Vectors]:
+        """The best rows with boosts: the best of each set of items that share a bonus are all that can win."""
+        assert wishes.bonus is not None
+        parts = []
+        for bonus in np.unique(wishes.bonus):
+            share = wishes.bonus == bonus
+            allowed = share if wishes.allowed is None else share & wishes.allowed
+            (found,) = self.engine.nearest(wanted, depth, allowed, ask.image)
+            parts.append((found.rows, found.scores + np.float32(bonus * best)))
+        return _best(
+            np.concatenate([rows for rows, _ in parts]), np.concatenate([s for _, s in parts]), depth
+        )
+
+    def _lexical(self, understood: Understanding, depth: int, wishes: Wishes, watch: Stopwatch) -> Ranked:
+        with watch.step("words"):
+            scores = self.words.scores(understood.q)
+            passes = scores > 0
+            if wishes.allowed is not None:
+                passes &= wishes.allowed
+            for unwanted in understood.without:
+                passes &= ~np.all([self.words.scores(word) > 0 for word in unwanted.split()], axis=0)
+            if wishes.bonus is not None:
+                scores = scores + (wishes.bonus * scores.max(initial=0)).astype(np.float32)
+            rows, best = _best(np.flatnonzero(passes), scores[passes], depth)
+        return Ranked(rows, best, None, None)
+
+
+def _best(rows: Rows, scores: Vectors, depth: int) -> tuple[Rows, Vectors]:
+    """The `depth` best, equal scores by row."""
+    order = np.lexsort((rows, -scores))[:depth]
+    return rows[order], scores[order]
+
+
+def _plain(filters: Mapping[str, object]) -> dict[str, FilterValue]:
+    """Filters as `compile_filter` takes them."""
+    return {
+        name: value.model_dump(exclude_none=True) if isinstance(value, Range) else value  # type: ignore[misc]
+        for name, value in filters.items()
+    }

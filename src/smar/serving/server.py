@@ -1,0 +1,79 @@
+"""The service as a process: listens, logs one JSON line a request, and ends on a signal. Knows no routes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+
+from smar.errors import ConfigError
+
+_EXTRAS = ("request_id", "route", "status", "seconds")
+
+
+def serve(run: Path, host: str, port: int, config: Path | None = None) -> None:
+    """Serve a run until a signal ends it; requests under way are still answered.
+
+    Args:
+        run: its folder, with an index.
+        host: the address to listen on.
+        port: 0 takes a free one; the log says which.
+        config: a TOML file of `ServeConfig`.
+
+    Raises:
+        ConfigError: packages are missing, a setting is wrong, or the port is taken.
+        ModelError, DataError, MismatchError: the run cannot be opened, or has no index.
+    """
+    try:
+        import uvicorn
+
+        from smar.serving.app import create_app
+        from smar.serving.config import ServeConfig
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"smar serve needs {error.name}; run `pip install 'smar[serve]'`") from error
+    settings = ServeConfig() if config is None else ServeConfig.load(config)
+    _log_as_json()
+    listening = _listen(host, port)
+    app = create_app(run, settings)
+    logging.getLogger("smar.serving").info("answers at http://%s:%s", *listening.getsockname()[:2])
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
+    server.run(sockets=[listening])
+
+
+class _Lines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        line |= {name: getattr(record, name) for name in _EXTRAS if hasattr(record, name)}
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def _log_as_json() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines())
+    for name, level in (("smar.serving", logging.INFO), ("uvicorn.error", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(level)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError as error:
+        raise ConfigError(
+            f"--host {host} --port {port}: cannot listen there ({error.strerror}); give another"
+        ) from error
+    return listening

@@ -1,0 +1,197 @@
+"""Answers requests: what comes over the wire becomes a search, and hits become a reply. Knows nothing of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from smar.data.images import ImageUnreadable
+from smar.errors import QueryError
+from smar.serving.config import ServeConfig
+from smar.serving.generation import Opened
+from smar.serving.photos import Thumbnail, thumbnail
+from smar.serving.searching import Ranked, Reason, Stopwatch, Understanding
+from smar.serving.wire import (
+    Ask,
+    BatchReply,
+    BatchRequest,
+    ExplainReply,
+    HitOut,
+    ItemOut,
+    ItemReply,
+    PhotoReply,
+    SearchReply,
+    SearchRequest,
+    Served,
+    SimilarReply,
+    SuggestReply,
+    Understood,
+    Why,
+    WordWeight,
+)
+
+PREFIX = "/v1"
+
+
+class NotFound(QueryError):  # noqa: N818 - a state of the shop
+    """There is no such item, or it has no photo."""
+
+
+class Service:
+    """A run in service. Each call takes the generation that is current when it begins."""
+
+    def __init__(self, current: Callable[[], Opened], config: ServeConfig, cache: Path) -> None:
+        self._current = current
+        self._config = config
+        self._cache = cache
+
+    def search(self, request: SearchRequest, request_id: str, seconds: float) -> SearchReply:
+        """Answer one search in about `seconds`.
+
+        Raises:
+            QueryError: the query has no word, or a filter or boost is not understood.
+        """
+        return self._search(self._current(), request.q, request, request_id, seconds)
+
+    def batch(self, request: BatchRequest, request_id: str, seconds: float) -> BatchReply:
+        """Answer several searches from one generation; raises as `search` does."""
+        opened = self._current()
+        return BatchReply(
+            results=[self._search(opened, q, request, request_id, seconds) for q in request.queries]
+        )
+
+    def similar(self, item_id: str, k: int, request_id: str) -> SimilarReply:
+        """Items like another.
+
+        Raises:
+            NotFound: there is no such item.
+        """
+        opened, watch = self._current(), Stopwatch()
+        ranked = opened.searcher.similar(_row(opened, item_id), k, watch)
+        hits = self._hits(opened, ranked, 0, watch)
+        assert ranked.vectors is not None
+        return SimilarReply(vectors=ranked.vectors, hits=hits, served=_served(opened, request_id, watch))
+
+    def by_photo(self, data: bytes, k: int, request_id: str) -> PhotoReply:
+        """Items that look like a photo.
+
+        Raises:
+            QueryError: the bytes are no picture, or the run's model reads none.
+        """
+        opened, watch = self._current(), Stopwatch()
+        try:
+            ranked = opened.searcher.by_photo(data, self._config.photo, k, watch)
+        except ImageUnreadable as error:
+            raise QueryError(
+                f"the photo cannot be read ({error.fault.kind}); send a JPEG, PNG or WebP"
+            ) from error
+        hits = self._hits(opened, ranked, 0, watch)
+        return PhotoReply(hits=hits, served=_served(opened, request_id, watch))
+
+    def explain(self, item_id: str, q: str, request_id: str) -> ExplainReply:
+        """Why an item scores as it does for a query.
+
+        Raises:
+            NotFound: there is no such item.
+            QueryError: the query has no word.
+        """
+        opened, watch = self._current(), Stopwatch()
+        understood = Understanding.of(q, ())
+        found = opened.searcher.explain(understood.q, _row(opened, item_id), watch)
+        return ExplainReply(
+            score=found.score,
+            text=found.text,
+            image=found.image,
+            words=[WordWeight(word=word, falls=falls) for word, falls in found.words],
+            cells=None if found.cells is None else found.cells.tolist(),
+            served=_served(opened, request_id, watch),
+        )
+
+    def item(self, item_id: str, request_id: str) -> ItemReply:
+        """An item by its id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        opened, watch = self._current(), Stopwatch()
+        item = _item(opened, _row(opened, item_id))
+        return ItemReply(item=item, served=_served(opened, request_id, watch))
+
+    def photo(self, item_id: str, width: int) -> Thumbnail:
+        """The photo of an item, about `width` pixels wide.
+
+        Raises:
+            NotFound: there is no such item, or it has no photo that can be read.
+        """
+        opened = self._current()
+        path = opened.engine.catalog.image_path(_row(opened, item_id))
+        if path is None:
+            raise NotFound(f"item {item_id!r} has no photo")
+        try:
+            return thumbnail(path, width, self._cache)
+        except ImageUnreadable as error:
+            # The message names a path of this machine; who asks is told the kind.
+            raise NotFound(f"the photo of item {item_id!r} cannot be shown ({error.fault.kind})") from error
+
+    def suggest(self, begun: str, k: int) -> SuggestReply:
+        """Queries of the shop's log that begin so."""
+        return SuggestReply(suggestions=self._current().suggestions.complete(begun, k))
+
+    def _search(self, opened: Opened, q: str, ask: Ask, request_id: str, seconds: float) -> SearchReply:
+        watch = Stopwatch(seconds)
+        understood = Understanding.of(q, ask.without)
+        ranked = opened.searcher.search(understood, ask, watch)
+        hits = self._hits(opened, ranked, ask.offset, watch)
+        return SearchReply(
+            understood=Understood(q=understood.q, without=list(understood.without)),
+            mode=ask.mode,
+            vectors=ranked.vectors,
+            gate=ranked.gate,
+            hits=hits,
+            served=_served(opened, request_id, watch),
+        )
+
+    def _hits(self, opened: Opened, ranked: Ranked, offset: int, watch: Stopwatch) -> list[HitOut]:
+        with watch.step("items"):
+            last = offset + len(ranked.rows)
+            reasons: list[Why | None] = [_why(reason, ranked, last) for reason in ranked.why or ()]
+            reasons += [None] * (len(ranked.rows) - len(reasons))
+            hits = zip(ranked.rows.tolist(), ranked.scores.tolist(), reasons, strict=True)
+            return [
+                HitOut(rank=rank, score=score, item=_item(opened, row), why=why)
+                for rank, (row, score, why) in enumerate(hits, start=offset + 1)
+            ]
+
+
+def _why(reason: Reason, ranked: Ranked, last: int) -> Why:
+    only_by_image = ranked.vectors != "text" and reason.rank_by_text > last
+    return Why(
+        text=reason.text,
+        image_adds=reason.image_adds,
+        rank_by_text=reason.rank_by_text,
+        only_by_image=only_by_image,
+    )
+
+
+def _item(opened: Opened, row: int) -> ItemOut:
+    item = opened.engine.catalog.item(row)
+    photo = None if item.image is None else f"{PREFIX}/images/{quote(item.item_id, safe='')}"
+    return ItemOut.of(item, photo)
+
+
+def _row(opened: Opened, item_id: str) -> int:
+    if item_id not in opened.engine.catalog:
+        raise NotFound(f"there is no item {item_id!r}")
+    return opened.engine.catalog.row(item_id)
+
+
+def _served(opened: Opened, request_id: str, watch: Stopwatch) -> Served:
+    return Served(
+        request_id=request_id,
+        model=opened.engine.indexes.vectors.model_fingerprint,
+        generation=opened.name,
+        items=len(opened.engine),
+        left_out=watch.left_out,
+        milliseconds={name: round(took, 3) for name, took in watch.milliseconds.items()},
+    )

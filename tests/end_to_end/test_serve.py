@@ -1,0 +1,114 @@
+"""`smar serve` as a process: the documented commands work, it logs without queries, and it ends on a signal."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from command_line_place import ROOT, Place
+
+pytestmark = pytest.mark.end_to_end
+
+
+@dataclass(frozen=True)
+class Server:
+    """A process that answers at `address`; its log goes to `log`."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+    log: Path
+
+
+@pytest.fixture(scope="module")
+def server(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    log = tmp_path_factory.mktemp("server") / "log"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "smar", "serve", "runs/demo", "--port", str(port)],
+            cwd=place.folder,
+            env=place.environment(),
+            stderr=sink,
+        )
+    address = f"http://127.0.0.1:{port}"
+    until = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"{address}/ready", timeout=5).close()
+            break
+        except OSError:
+            assert process.poll() is None, log.read_text(encoding="utf-8")
+            assert time.monotonic() < until
+            time.sleep(0.2)
+    yield Server(process, address, log)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_every_documented_command_works(server: Server, place: Place) -> None:
+    text = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    commands = [line for line in text.splitlines() if line.startswith("curl ")]
+    assert len(commands) >= 9
+    found = json.loads(
+        urllib.request.urlopen(f"{server.address}/v1/search?q=dress&filter=department=fashion").read()
+    )
+    item = found["hits"][0]["item"]["item_id"]
+    for command in commands:
+        words = shlex.split(command.replace("http://localhost:8000", server.address).replace("ITEM", item))
+        done = subprocess.run(
+            [*words, "--fail-with-body"], cwd=place.folder, capture_output=True, check=False
+        )
+        assert done.returncode == 0, (command, done.stdout)
+        if "-o" not in words:
+            assert "error" not in json.loads(done.stdout)
+    assert (place.folder / "photo.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
+def test_the_log_is_json_without_queries(server: Server) -> None:
+    urllib.request.urlopen(f"{server.address}/v1/search?q=unmistakable").close()
+    lines = [
+        json.loads(line)
+        for line in server.log.read_text(encoding="utf-8").splitlines()
+        if line.startswith("{")
+    ]
+    assert any(line.get("route") == "/v1/search" and line["status"] == 200 for line in lines)
+    assert "unmistakable" not in server.log.read_text(encoding="utf-8")
+
+
+def test_a_published_index_takes_over(server: Server, place: Place) -> None:
+    def generation() -> str:
+        reply = json.loads(urllib.request.urlopen(f"{server.address}/v1/search?q=dress").read())
+        return str(reply["served"]["generation"])
+
+    before = generation()
+    place.succeed("index", "shops/demo", "runs/demo")
+    until = time.monotonic() + 20
+    while generation() == before:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["runs/none"], "holds no model"),
+        (["runs/demo", "--host", "203.0.113.1"], "cannot listen there"),
+        (["runs/demo", "--config", "configs/demo.toml"], "there is no such field"),
+    ],
+)
+def test_what_cannot_be_served_is_said_at_once(place: Place, arguments: list[str], said: str) -> None:
+    assert re.search(said, place.fail("serve", *arguments))
