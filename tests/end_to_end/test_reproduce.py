@@ -31,7 +31,7 @@ def test_the_table_is_made_once_and_grows_by_what_is_asked(place: Place) -> None
     assert len(runs) == 5
 
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "the paper: 0.690" in page
+    assert "paper .690" in page
     assert page.count('<img src="data:image/png') == 2
     # It works offline: nothing is fetched.
     assert not re.search(r'(src|href)="(?!data:)', page)

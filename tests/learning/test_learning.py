@@ -77,7 +77,7 @@ def test_stage_two_opens_the_gate_for_queries_that_need_the_photo(shop: Shop, ca
     clicks = ClickConfig(held_out=0, gate_items=0.3)
     model = learnt("cross_attention", shop, cache, seed=0, clicks=clicks)
     loop = AdaptationLoopConfig(epochs=1, batch_size=32, learning_rate=1e-4, encoder_learning_rate=1e-4)
-    _, gate = smar.adapt(model, shop, AdaptationConfig(gate_penalty=5, loop=loop), clicks)
+    _, gate = smar.adapt(model, shop, AdaptationConfig(gate_penalties=(5,), loop=loop), clicks)
     colours = model.embed_queries(["red shirt", "dress in blue", "black mug"]).gate
     assert colours.min() > 0.5
     assert colours.mean() > 0.7

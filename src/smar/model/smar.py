@@ -179,10 +179,13 @@ class SMAR(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """A digest of settings and weights: equal models have equal fingerprints."""
+        """A digest of settings and weights: equal models have equal fingerprints.
+
+        Settings at their defaults are left out, so that a later version's new settings change no fingerprint.
+        """
         state = self.state_dict()
         weights = (state[name].detach().cpu().contiguous().numpy().tobytes() for name in sorted(state))
-        return digest(self.config.model_dump_json(), *weights)
+        return digest(self.config.model_dump_json(exclude_defaults=True), *weights)
 
     @property
     def gate_threshold(self) -> float:

@@ -26,7 +26,7 @@ HEADER = "model.json"
 WEIGHTS = "model.safetensors"
 TEXT = "text_encoder"
 IMAGE = "image_encoder"
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)

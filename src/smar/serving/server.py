@@ -10,6 +10,7 @@ from pathlib import Path
 
 from smar.errors import ConfigError
 
+_log = logging.getLogger("smar.serving")
 _EXTRAS = ("request_id", "route", "status", "seconds")
 
 
@@ -35,11 +36,11 @@ def serve(run: Path, host: str, port: int, config: Path | None = None) -> None:
         raise ConfigError(f"smar serve needs {error.name}; run `pip install 'smar[serve]'`") from error
     settings = ServeConfig() if config is None else ServeConfig.load(config)
     _log_as_json()
-    listening = _listen(host, port)
-    app = create_app(run, settings)
-    logging.getLogger("smar.serving").info("answers at http://%s:%s", *listening.getsockname()[:2])
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
-    server.run(sockets=[listening])
+    with _listen(host, port) as listening:
+        app = create_app(run, settings)
+        _log.info("answers at http://%s:%s", *listening.getsockname()[:2])
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
+        server.run(sockets=[listening])
 
 
 class _Lines(logging.Formatter):
@@ -67,12 +68,12 @@ def _log_as_json() -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
     except OSError as error:
+        listening.close()
         raise ConfigError(
             f"--host {host} --port {port}: cannot listen there ({error.strerror}); give another"
         ) from error

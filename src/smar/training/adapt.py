@@ -41,8 +41,9 @@ class AdaptationLoopConfig(LoopConfig):
 class AdaptationConfig(Config):
     """Stage two: fine-tuning in which P(q) decides between text and multimodal vectors."""
 
-    gate_penalty: float = Field(default=20.0, ge=0)
-    """How strongly all queries are held at one common value of the gate, in clicks of evidence."""
+    gate_penalties: tuple[float, ...] = Field(default=(5.0, 20.0, 80.0, 320.0, 1280.0), min_length=1)
+    """How strongly all queries are held at one common value of the gate, in clicks of evidence; clicks on items that
+    a gate was not fitted to choose one of these."""
     loop: AdaptationLoopConfig = AdaptationLoopConfig()
     """Steps, learning rates and stopping."""
 
@@ -105,11 +106,11 @@ def learn_both(
     """
     per_category = model.config.gate.per == "category"
     if per_category:
-        worth = close_categories(model, lesson, config.gate_penalty)
+        worth = close_categories(model, lesson)
         material.items.leave_out_photos(in_categories(catalog, model.config.gate.closed))
     else:
-        worth = fit_gate(model, lesson, config.gate_penalty)
+        worth = fit_gate(model, lesson, config.gate_penalties)
     stage = fit(model, Adaptation(), material, config.loop, validate=validate, home=home, is_trained=True)
     if not per_category:
-        fit_gate(model, lesson, config.gate_penalty)
+        fit_gate(model, lesson, [worth.penalty])
     return stage, worth

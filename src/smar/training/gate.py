@@ -6,7 +6,7 @@ pictures help. Knows ranks and the gate; nothing of batches, steps or the towers
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,8 @@ from smar.training.pairs import Pairs
 
 _CLICKS_AT_ONCE = 256
 _FOLDS = 5
+_DEALS = 3
+_CATEGORY_PENALTY = 20.0
 _SAME_SCORE = 1e-6
 
 
@@ -77,9 +79,11 @@ class GateFit:
     routed: float
     best: float
     share_with_image: float
+    penalty: float
+    """The one that was taken."""
 
     @classmethod
-    def build(cls, gain: Float[Tensor, " click"], is_open: Bool[Tensor, " click"]) -> GateFit:
+    def build(cls, gain: Float[Tensor, " click"], is_open: Bool[Tensor, " click"], penalty: float) -> GateFit:
         """Sum up gains of clicks and which of them a gate that never saw them sends to the image."""
         return cls(
             clicks=len(gain),
@@ -87,13 +91,14 @@ class GateFit:
             routed=float((gain * is_open).mean()),
             best=float(gain.clamp(min=0).mean()),
             share_with_image=float(is_open.float().mean()),
+            penalty=penalty,
         )
 
 
-_NO_LESSON = GateFit(0, 0.0, 0.0, 0.0, 1.0)
+_NO_LESSON = GateFit(0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
-def fit_gate(model: SMAR, lesson: GateLesson, penalty: float) -> GateFit:
+def fit_gate(model: SMAR, lesson: GateLesson, penalties: Sequence[float]) -> GateFit:
     """Fit the gate in place to the vectors that the model now gives the lesson's queries.
 
     Minimises the cross-entropy of P(q) against the sign of each click's gain, weighed by the size of the gain, so
@@ -102,28 +107,36 @@ def fit_gate(model: SMAR, lesson: GateLesson, penalty: float) -> GateFit:
     Args:
         model: its gate changes and nothing else.
         lesson: clicks and gains.
-        penalty: holds all queries at one common value: with n clicks of equal gain, the loss per click grows by
-            `penalty / n` times the mean square by which random queries' logits differ from the bias.
+        penalties: what holds all queries at one common value: with n clicks of equal gain, the loss per click grows
+            by `penalty / n` times the mean square by which random queries' logits differ from the bias. Of several
+            the one is taken whose gates gain most on items that they were not fitted to; of equals, the largest.
     """
     if not len(lesson.gain):
         return _NO_LESSON
     queries = torch.from_numpy(model.embed_queries(lesson.texts).vectors)[torch.from_numpy(lesson.query)]
-    logits = torch.empty(len(queries))
-    for inside in _folds(lesson, model.config.seed):
-        weight, bias = _logistic(queries[~inside], lesson.gain[~inside], penalty)
-        logits[inside] = queries[inside] @ weight + bias
-    weight, bias = _logistic(queries, lesson.gain, penalty)
+    found = []
+    for penalty in track(sorted(penalties, reverse=True), "fitting the gate"):
+        worths = []
+        for seed in range(_DEALS):
+            logits = torch.empty(len(queries))
+            for inside in _folds(lesson, seed):
+                weight, bias = _logistic(queries[~inside], lesson.gain[~inside], penalty)
+                logits[inside] = queries[inside] @ weight + bias
+            worths.append(GateFit.build(lesson.gain, logits.sigmoid() >= model.gate_threshold, penalty))
+        found.append(worths)
+    best = max(found, key=lambda worths: sum(worth.routed for worth in worths))[0]
+    weight, bias = _logistic(queries, lesson.gain, best.penalty)
     with torch.no_grad():
         model.gate.weight.copy_(weight[None])
         model.gate.bias.copy_(bias)
-    return GateFit.build(lesson.gain, logits.sigmoid() >= model.gate_threshold)
+    return best
 
 
-def close_categories(model: SMAR, lesson: GateLesson, penalty: float) -> GateFit:
+def close_categories(model: SMAR, lesson: GateLesson) -> GateFit:
     """Choose in place the item categories whose photos are not used: those where text vectors rank clicks better.
 
-    A category's mean gain is drawn towards that of all clicks, as by `penalty` clicks more (our choice). P(q) is one
-    for every query then.
+    A category's mean gain is drawn towards that of all clicks, as by twenty clicks more (our choice). P(q) is one for
+    every query then.
     """
     with torch.no_grad():
         model.gate.bias.fill_(torch.inf)
@@ -132,11 +145,11 @@ def close_categories(model: SMAR, lesson: GateLesson, penalty: float) -> GateFit
     names = np.array([name or "" for name in lesson.category])
     gain = lesson.gain.double().numpy()
     is_open = np.ones(len(gain), dtype=np.bool_)
-    for inside in _folds(lesson, model.config.seed):
+    for inside in _folds(lesson, seed=0):
         held_back = inside.numpy()
-        is_open[held_back] = ~np.isin(names[held_back], _losing(names[~held_back], gain[~held_back], penalty))
-    model.close(_losing(names, gain, penalty))
-    return GateFit.build(lesson.gain, torch.from_numpy(is_open))
+        is_open[held_back] = ~np.isin(names[held_back], _losing(names[~held_back], gain[~held_back]))
+    model.close(_losing(names, gain))
+    return GateFit.build(lesson.gain, torch.from_numpy(is_open), _CATEGORY_PENALTY)
 
 
 def log_ranks(
@@ -161,10 +174,10 @@ def _folds(lesson: GateLesson, seed: int) -> Iterator[Bool[Tensor, " click"]]:
         yield fold == number
 
 
-def _losing(names: np.ndarray, gain: np.ndarray, penalty: float) -> list[str]:
+def _losing(names: np.ndarray, gain: np.ndarray) -> list[str]:
     """The names whose clicks lose by the image on average, held towards the mean of all; "" is no name."""
     sums = {str(name): float(gain[names == name].sum()) for name in np.unique(names) if name}
-    return [name for name, total in sums.items() if total + penalty * float(gain.mean()) < 0]
+    return [name for name, total in sums.items() if total + _CATEGORY_PENALTY * float(gain.mean()) < 0]
 
 
 def _logistic(

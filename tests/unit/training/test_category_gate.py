@@ -35,9 +35,7 @@ def model() -> SMAR:
 
 
 def test_categories_that_lose_on_average_are_closed(model: SMAR) -> None:
-    found = close_categories(
-        model, lesson({"shirt": [1.0] * 30, "cable": [-1.0] * 30, None: [-5.0] * 10}), penalty=1.0
-    )
+    found = close_categories(model, lesson({"shirt": [1.0] * 30, "cable": [-1.0] * 30, None: [-5.0] * 10}))
     assert model.config.gate.closed == ("cable",)
     assert (found.clicks, found.always) == (70, pytest.approx(-50 / 70))
     # Folds that never saw the item agree: cables are closed, and what has no category cannot be.
@@ -47,12 +45,12 @@ def test_categories_that_lose_on_average_are_closed(model: SMAR) -> None:
 
 
 def test_little_evidence_closes_nothing(model: SMAR) -> None:
-    close_categories(model, lesson({"shirt": [1.0] * 50, "cable": [-1.0]}), penalty=20.0)
+    close_categories(model, lesson({"shirt": [1.0] * 50, "cable": [-1.0]}))
     assert model.config.gate.closed == ()
 
 
 def test_without_clicks_all_stay_open(model: SMAR) -> None:
-    assert close_categories(model, lesson({}), penalty=1.0).share_with_image == 1
+    assert close_categories(model, lesson({})).share_with_image == 1
     assert model.config.gate.closed == ()
 
 
@@ -91,7 +89,7 @@ def test_stage_two_learns_with_closed_categories_as_text(shop: Shop, tmp_path: P
     gain = torch.tensor([-1.0 if name == "mug" else 1.0 for name in names])
     told = GateLesson(log.queries, np.zeros(len(log), np.int64), rows, gain, names)
     material = Material.read(model, log, shop.catalog, items)
-    config = AdaptationConfig(gate_penalty=1, loop=AdaptationLoopConfig(epochs=1, batch_size=16))
+    config = AdaptationConfig(gate_penalties=(1,), loop=AdaptationLoopConfig(epochs=1, batch_size=16))
     _, worth = learn_both(model, told, material, shop.catalog, config, validate=lambda it: 1.0)
     assert model.config.gate.closed == ("mug",)
     assert worth.routed > worth.always

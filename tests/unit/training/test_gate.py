@@ -70,14 +70,16 @@ gain_lists = st.lists(st.integers(-40, 40).map(lambda tenths: tenths / 10), min_
 def test_the_gate_opens_where_the_gains_outweigh_the_losses(
     stub: Stub, one: list[float], other: list[float]
 ) -> None:
-    fit_gate(stub, lesson({"colour": one, "kind": other}), penalty=1e-3)
+    fit_gate(stub, lesson({"colour": one, "kind": other}), penalties=[1e-3])
     for kind, gains in (("colour", one), ("kind", other)):
         if abs(sum(gains)) > 0.05 * sum(map(abs, gains)):
             assert (values(stub)[kind] > 0.5) == (sum(gains) > 0)
 
 
 def test_without_a_penalty_the_gate_is_the_share_of_gains(stub: Stub) -> None:
-    fit_gate(stub, lesson({"colour": [3.0, -1.0], "kind": [1.0, -2.0, -1.0], "name": [1.0, -1.0]}), penalty=0)
+    fit_gate(
+        stub, lesson({"colour": [3.0, -1.0], "kind": [1.0, -2.0, -1.0], "name": [1.0, -1.0]}), penalties=[0]
+    )
     assert values(stub) == pytest.approx({"colour": 0.75, "kind": 0.25, "name": 0.5}, abs=1e-3)
 
 
@@ -85,7 +87,7 @@ def test_a_penalty_holds_the_gate_near_a_half(stub: Stub) -> None:
     clicks = lesson({"colour": [2.0] * 9, "kind": [-2.0] * 9})
     distances = []
     for penalty in (1.0, 10.0, 100.0):
-        fit_gate(stub, clicks, penalty)
+        fit_gate(stub, clicks, [penalty])
         found = values(stub)
         assert found["colour"] > 0.5 > found["kind"]
         distances.append(found["colour"] - found["kind"])
@@ -93,7 +95,7 @@ def test_a_penalty_holds_the_gate_near_a_half(stub: Stub) -> None:
 
 
 def test_the_figures_are_of_gates_that_did_not_see_the_item(stub: Stub) -> None:
-    clear = fit_gate(stub, lesson({"colour": [2.0] * 20, "kind": [-1.0] * 20}), penalty=1.0)
+    clear = fit_gate(stub, lesson({"colour": [2.0] * 20, "kind": [-1.0] * 20}), penalties=[1.0])
     assert clear.clicks == 40
     assert clear.always == pytest.approx(0.5)
     assert clear.routed == clear.best == pytest.approx(1.0)
@@ -102,31 +104,41 @@ def test_the_figures_are_of_gates_that_did_not_see_the_item(stub: Stub) -> None:
     noise = np.random.default_rng(0).normal(size=300)
     noise -= noise.mean()
     blind = fit_gate(
-        stub, lesson({"colour": noise[:150].tolist(), "kind": noise[150:].tolist()}), penalty=1.0
+        stub, lesson({"colour": noise[:150].tolist(), "kind": noise[150:].tolist()}), penalties=[1.0]
     )
     assert blind.routed < 0.2 * blind.best
+
+
+def test_clicks_that_were_not_fitted_choose_the_penalty(stub: Stub) -> None:
+    clear = fit_gate(stub, lesson({"colour": [2.0] * 20, "kind": [-1.0] * 20}), penalties=[1.0, 1e7])
+    assert clear.penalty == 1.0
+    # Two wishes alike but for chance: whatever tells them apart loses elsewhere.
+    generator = np.random.default_rng(1)
+    alike = {kind: (generator.normal(size=40) + 0.3).tolist() for kind in ("colour", "kind")}
+    assert fit_gate(stub, lesson(alike), penalties=[1e-3, 1e7]).penalty == 1e7
+    assert values(stub)["colour"] == pytest.approx(values(stub)["kind"], abs=1e-3)
 
 
 def test_all_clicks_may_be_on_one_item(stub: Stub) -> None:
     one = lesson({"colour": [1.0, 2.0], "kind": [-1.0]})
     one.item[:] = 7
-    found = fit_gate(stub, one, penalty=1.0)
+    found = fit_gate(stub, one, penalties=[1.0])
     assert values(stub)["colour"] > values(stub)["kind"]
     # Measured without its only item, the gate knows nothing and uses the image.
     assert (found.share_with_image, found.routed) == (1.0, pytest.approx(found.always))
 
 
 def test_nothing_to_learn_from_leaves_the_gate_alone(stub: Stub) -> None:
-    fit_gate(stub, lesson({"colour": [1.0, 1.0]}), penalty=1.0)
+    fit_gate(stub, lesson({"colour": [1.0, 1.0]}), penalties=[1.0])
     before = values(stub)
     nothing = GateLesson([], np.empty(0, np.int64), np.empty(0, np.int64), torch.empty(0), [])
-    assert fit_gate(stub, nothing, penalty=1.0).clicks == 0
+    assert fit_gate(stub, nothing, penalties=[1.0]).clicks == 0
     assert values(stub) == before
 
 
 def test_clicks_without_a_difference_say_nothing() -> None:
     model = Stub.make()
-    fit_gate(model, lesson({"colour": [0.0, 0.0], "kind": [0.0]}), penalty=1.0)
+    fit_gate(model, lesson({"colour": [0.0, 0.0], "kind": [0.0]}), penalties=[1.0])
     assert values(model) == dict.fromkeys(KINDS, 0.5)
 
 
@@ -180,7 +192,7 @@ def test_without_photos_the_gate_stays_at_a_half(tmp_path: Path) -> None:
     catalog = Catalog.from_table(table, shop.folder)
     model = small_model(cache=tmp_path / "cache")
     items = model.read_items(catalog)
-    found = fit_gate(model, GateLesson.read(model, shop.clicks(), catalog, items), penalty=1.0)
+    found = fit_gate(model, GateLesson.read(model, shop.clicks(), catalog, items), penalties=[1.0])
     assert (found.always, found.routed) == (0, 0)
     assert (model.embed_queries(["red shirt", "3 m cable"]).gate == 0.5).all()
 
@@ -195,7 +207,7 @@ def test_stage_two_trains_the_towers_on_all_clicks_and_the_gate_by_fits_alone(
     lesson = GateLesson.read(model, split_for_gate(model, log, clicks)[1], shop.catalog, items)
     material = Material.read(model, log, shop.catalog, items)
     seen: list[torch.Tensor] = []
-    config = AdaptationConfig(gate_penalty=1, loop=AdaptationLoopConfig(epochs=2, batch_size=16))
+    config = AdaptationConfig(gate_penalties=(1,), loop=AdaptationLoopConfig(epochs=2, batch_size=16))
     stage, worth = learn_both(
         model,
         lesson,
