@@ -326,6 +326,21 @@ def serve(
     answer(run, host, port, config)
 
 
+@app.command(name="make-key")
+def make_key(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
+    write: Annotated[bool, typer.Option("--write", help="It may change items, not only search.")] = False,
+) -> None:
+    """Draw a key for clients of `smar serve`, and print what lets it in.
+
+    The key is shown once and kept nowhere; add the lines after it to the file that the service's setting `keys` names.
+    """
+    from smar.serving.keys import new_key
+
+    key, lines = new_key(name, "write" if write else "read")
+    typer.echo(f"key: {key}\n\n{lines}", nl=False)
+
+
 @app.command()
 def config() -> None:
     """Print every setting as Markdown.

@@ -29,17 +29,31 @@ class Server:
     process: subprocess.Popen[bytes]
     address: str
     log: Path
+    key: str
 
 
 @pytest.fixture(scope="module")
 def server(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     log = tmp_path_factory.mktemp("server") / "log"
+    key, lines = place.succeed("make-key", "shop", "--write").removeprefix("key: ").split("\n\n", 1)
+    (place.folder / "keys.toml").write_text(lines, encoding="utf-8")
+    (place.folder / "serve.toml").write_text('keys = "keys.toml"\n', encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-m", "smar", "serve", "runs/demo", "--port", str(port)],
+            [
+                sys.executable,
+                "-m",
+                "smar",
+                "serve",
+                "runs/demo",
+                "--port",
+                str(port),
+                "--config",
+                "serve.toml",
+            ],
             cwd=place.folder,
             env=place.environment(),
             stderr=sink,
@@ -54,7 +68,7 @@ def server(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             assert process.poll() is None, log.read_text(encoding="utf-8")
             assert time.monotonic() < until
             time.sleep(0.2)
-    yield Server(process, address, log)
+    yield Server(process, address, log, key)
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) in (0, -signal.SIGTERM)
 
@@ -62,13 +76,17 @@ def server(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 def test_every_documented_command_works(server: Server, place: Place) -> None:
     text = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8").replace("\\\n", " ")
     commands = [line for line in text.splitlines() if line.startswith("curl ")]
-    assert len(commands) >= 9
+    assert len(commands) >= 13
     found = json.loads(
         urllib.request.urlopen(f"{server.address}/v1/search?q=dress&filter=department=fashion").read()
     )
     item = found["hits"][0]["item"]["item_id"]
     for command in commands:
-        words = shlex.split(command.replace("http://localhost:8000", server.address).replace("ITEM", item))
+        words = shlex.split(
+            command.replace("http://localhost:8000", server.address)
+            .replace("ITEM", item)
+            .replace("KEY", server.key)
+        )
         done = subprocess.run(
             [*words, "--fail-with-body"], cwd=place.folder, capture_output=True, check=False
         )

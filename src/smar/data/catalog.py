@@ -99,6 +99,10 @@ class Catalog:
         """Some rows as a catalogue of their own, in the order of their ids."""
         return Catalog(self.table[sorted(rows)], self.folder)
 
+    def joined(self, other: Catalog) -> Catalog:
+        """The items of both, which share none and have the same columns."""
+        return Catalog(pl.concat([self.table, other.table]).sort("item_id"), self.folder)
+
     def row(self, item_id: str) -> int:
         """The row of an item.
 

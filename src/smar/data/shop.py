@@ -48,6 +48,12 @@ class Shop:
         return judged_splits(self.folder)
 
     @property
+    def items_written(self) -> float:
+        """When the table of items was last written, in Unix time."""
+        path = find_table(self.folder, "items")
+        return 0.0 if path is None else path.stat().st_mtime
+
+    @property
     def has_log(self) -> bool:
         """Whether there are events or clicks to learn from."""
         return any(find_log(self.folder))

@@ -14,6 +14,7 @@ from smar.model.smar import SMAR
 from smar.model.store import FOLDER
 from smar.retrieval.engine import SearchEngine
 from smar.retrieval.generations import Generation
+from smar.retrieval.journal import apply_changes, read_changes
 
 CONFIG, SUMMARY = "run.json", "summary.json"
 
@@ -36,10 +37,18 @@ class Run:
         return SMAR.load(self.folder / FOLDER)
 
     def index(self, shop: Shop, cache: Path | None = None) -> Generation:
-        """Embed a shop's catalogue and publish it as the run's new index generation, with queries to suggest."""
+        """Embed a shop's catalogue and publish it as the run's new index generation, with queries to suggest.
+
+        Items that a service changed since the shop's table of items was written are taken in as they are now; older
+        changes are taken to be in the table.
+        """
         self.model.cache = cache or self.model.cache
         log = shop.clicks(self.config.clicks) if shop.has_log else None
-        return SearchEngine.write_generation(self.folder, self.model, shop.catalog, self.config.index, log)
+        changes = read_changes(self.folder / "index")
+        newer = [change for change in changes if change.time > shop.items_written]
+        catalog = apply_changes(shop.catalog, newer) if newer else shop.catalog
+        number = changes[-1].number if changes else 0
+        return SearchEngine.write_generation(self.folder, self.model, catalog, self.config.index, log, number)
 
     def engine(self) -> SearchEngine:
         """A search engine over the current index; `smar index` makes one."""

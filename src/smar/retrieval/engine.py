@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 import polars as pl
@@ -31,7 +31,7 @@ ImageMode = Literal["auto", "always", "never", "soft"]
 elsewhere, `always` multimodal, `never` text, `soft` both, weighted by the gate."""
 
 _QUERIES_AT_ONCE = 256
-_FORMAT = 1
+_FORMAT = 2
 
 
 class QueryVectors(Protocol):
@@ -128,16 +128,17 @@ class SearchEngine:
         catalog: Catalog,
         config: IndexConfig | None = None,
         log: ClickLog | None = None,
+        changes: int = 0,
     ) -> Generation:
         """Embed and index `catalog`, and publish it as the new generation of the index in `run`.
 
         The generation holds all a search needs but the model: vectors, indexes and the catalogue's table; and, of
-        `log`, the queries to suggest.
+        `log`, the queries to suggest. `changes` is the number of the last change of items that `catalog` is after.
         """
         engine = SearchEngine.build(model, catalog, config)
 
         def write(folder: Path) -> None:
-            engine._write(folder)
+            engine._write(folder, changes)
             if log is not None:
                 write_suggestions(log, folder)
 
@@ -261,7 +262,7 @@ class SearchEngine:
                 best.scores[chosen], best.rows[chosen] = index.search(queries[chosen], k, allowed)
         return best, ["multimodal" if image else "text" for image in with_image]
 
-    def _write(self, folder: Path) -> None:
+    def _write(self, folder: Path, changes: int) -> None:
         self.indexes.save(folder)
         self.catalog.table.write_parquet(folder / "items.parquet")
         vectors = self.indexes.vectors
@@ -272,6 +273,7 @@ class SearchEngine:
             "items": len(vectors),
             "items_with_image": int(vectors.has_image.sum()),
             "dim": vectors.dim,
+            "changes": changes,
             "config": self.indexes.config.model_dump(mode="json"),
             # Relative, so that a run and its shop can be moved or mounted elsewhere together.
             "shop": Path(os.path.relpath(self.catalog.folder.resolve(), folder.resolve())).as_posix(),
@@ -279,20 +281,37 @@ class SearchEngine:
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
 
 
+def folded_changes(generation: Generation) -> int:
+    """The number of the last change of items that a generation is after.
+
+    Raises:
+        DataError: its manifest cannot be read.
+    """
+    return int(_manifest(generation)["changes"])
+
+
 def _read_generation(generation: Generation) -> tuple[ItemIndexes, Catalog]:
     generation.check()
-    path = generation.path / "manifest.json"
+    manifest = _manifest(generation)
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        if manifest["format"] != _FORMAT:
-            raise DataError(
-                f"{path}: has format {manifest['format']}, this version reads {_FORMAT}; index again"
-            )
         table = pl.read_parquet(generation.path / "items.parquet")
         catalog = Catalog(table, (generation.path / manifest["shop"]).resolve())
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{generation.path}: cannot be read ({error}); index the shop again") from error
     return ItemIndexes.load(generation.path), catalog
+
+
+def _manifest(generation: Generation) -> dict[str, Any]:
+    path = generation.path / "manifest.json"
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if manifest["format"] != _FORMAT:
+            raise DataError(
+                f"{path}: has format {manifest['format']}, this version reads {_FORMAT}; index again"
+            )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); index the shop again") from error
+    return manifest
 
 
 def _check_together(model: Encoder, vectors: ItemVectors, catalog: Catalog) -> None:

@@ -6,7 +6,9 @@ Knows no model and no vector; bm25s does the arithmetic.
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -25,7 +27,7 @@ from smar.errors import ConfigError, DataError, MismatchError, ModelError, Query
 from smar.files import whole_folder
 from smar.progress import track
 
-FORMAT = 1
+FORMAT = 2
 
 # Words of two characters or more, as bm25s itself splits text.
 _words = re.compile(r"(?u)\b\w\w+\b").findall
@@ -51,11 +53,17 @@ class BM25:
     """A word index of a catalogue; ranks items by BM25 in Lucene's variant."""
 
     def __init__(
-        self, config: BM25Config, item_ids: Sequence[str], index: bm25s.BM25, catalog_fingerprint: str
+        self,
+        config: BM25Config,
+        item_ids: Sequence[str],
+        index: bm25s.BM25,
+        catalog_fingerprint: str,
+        mean_length: float,
     ) -> None:
         self.config = config
         self.name = "BM25"
         self.catalog_fingerprint = catalog_fingerprint
+        self.mean_length = mean_length
         self._item_ids = item_ids
         self._index = index
 
@@ -81,7 +89,8 @@ class BM25:
         index = bm25s.BM25(k1=config.k1, b=config.b, method="lucene", backend="numpy", csc_backend="numpy")
         numbers = [[vocabulary[word] for word in text] for text in tokens]
         index.index((numbers, vocabulary), create_empty_token=False, show_progress=False)
-        return cls(config, catalog.item_ids, index, catalog.fingerprint)
+        mean_length = sum(map(len, tokens)) / len(tokens)
+        return cls(config, catalog.item_ids, index, catalog.fingerprint, mean_length)
 
     def scores(self, query: str) -> npt.NDArray[np.float32]:
         """BM25 score of every catalogue row; 0 where an item shares no word with the query."""
@@ -91,6 +100,18 @@ class BM25:
             return np.zeros(len(self._item_ids), dtype=np.float32)
         scores: npt.NDArray[np.float32] = self._index.get_scores_from_ids(numbers)
         return scores
+
+    def others(self, catalog: Catalog) -> OtherWords:
+        """Score items that this index does not hold, as if they were among many that it does."""
+        tokens = [_tokens(text, self.config) for text in _texts(catalog, self.config)]
+        return OtherWords(self, [Counter(words) for words in tokens])
+
+    def rarity(self, word: str) -> float:
+        """How much a word weighs (Lucene's idf), by how many items of the index have it."""
+        numbers = self._index.get_tokens_ids([word])
+        starts = self._index.scores["indptr"]
+        having = int(starts[numbers[0] + 1] - starts[numbers[0]]) if numbers else 0
+        return math.log(1 + (len(self) - having + 0.5) / (having + 0.5))
 
     def rank_rows(
         self, query: str, k: int, allowed: npt.NDArray[np.bool_] | None = None
@@ -135,6 +156,7 @@ class BM25:
             "format": FORMAT,
             "catalog": self.catalog_fingerprint,
             "items": len(self),
+            "mean_length": self.mean_length,
             "config": self.config.model_dump(mode="json"),
         }
         with whole_folder(folder) as part:
@@ -152,7 +174,7 @@ class BM25:
         try:
             about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
             config = BM25Config.check(about["config"], where=str(folder / "about.json"))
-            made_for = str(about["catalog"])
+            made_for, mean_length = str(about["catalog"]), float(about["mean_length"])
             index = bm25s.BM25.load(folder, load_corpus=False, allow_pickle=False, show_progress=False)
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{folder}: holds no readable BM25 index ({error}); build it again") from error
@@ -160,7 +182,31 @@ class BM25:
             raise MismatchError(
                 f"{folder}: made for catalogue {made_for}, not for {catalog.fingerprint}; build it again"
             )
-        return cls(config, catalog.item_ids, index, made_for)
+        return cls(config, catalog.item_ids, index, made_for, mean_length)
+
+
+class OtherWords:
+    """Words of items beside an index, scored with the rarities and the mean length of the index's own items."""
+
+    def __init__(self, index: BM25, counts: Sequence[Counter[str]]) -> None:
+        self._index = index
+        self._counts = counts
+
+    def scores(self, query: str) -> npt.NDArray[np.float32]:
+        """BM25 score of every item; 0 where it shares no word with the query."""
+        config = self._index.config
+        scores = np.zeros(len(self._counts), np.float64)
+        for word in sorted(_tokens(query, config)):
+            rarity = self._index.rarity(word)
+            for row, counts in enumerate(self._counts):
+                if counts[word]:
+                    length = counts.total() / self._index.mean_length
+                    scores[row] += (
+                        rarity
+                        * counts[word]
+                        / (counts[word] + config.k1 * (1 - config.b + config.b * length))
+                    )
+        return scores.astype(np.float32)
 
 
 def _texts(catalog: Catalog, config: BM25Config) -> list[str]:

@@ -26,5 +26,9 @@ class ServeConfig(Config):
     """Largest body of a request, in bytes, but for photos."""
     photo: ImageLimits = ImageLimits(max_bytes=10_000_000)
     """Largest photo to search by."""
+    keys: Path | None = None
+    """A TOML file of keys (`smar make-key`); without one nobody can change anything."""
+    reads_need_key: bool = False
+    """Whether searching takes a key too."""
     cache: Path | None = None
     """Where thumbnails are kept; a folder in the run if not given."""

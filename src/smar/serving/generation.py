@@ -1,53 +1,78 @@
-"""The generation of an index that requests are answered from, and how a newer one takes its place meanwhile.
+"""What requests are answered from: the current generation of a run's index and the changes since.
 
-Knows runs on disk; nothing of HTTP.
+Follows the run's pointer, so that a newer generation takes over between two requests. Knows runs on disk; nothing of
+HTTP.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from smar.data.catalog import Catalog
 from smar.errors import SmarError
-from smar.model.smar import SMAR
+from smar.model.smar import SMAR, ItemArrays, QueryVectors
 from smar.model.store import FOLDER
-from smar.retrieval.engine import SearchEngine
+from smar.retrieval.engine import SearchEngine, folded_changes
 from smar.retrieval.generations import current
+from smar.retrieval.journal import Change, Journal, read_changes
 from smar.retrieval.lexical import BM25
 from smar.retrieval.suggestions import Suggestions, read_suggestions
 from smar.serving.embedding import BatchingEmbedder
 from smar.serving.searching import Searcher
+from smar.serving.segments import Segments
 
 _log = logging.getLogger("smar.serving")
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
+class SteadyModel:
+    """A model whose weights no longer change, so that its fingerprint is computed once."""
+
+    def __init__(self, model: SMAR) -> None:
+        self.model = model
+        self.fingerprint = model.fingerprint
+        self.gate_threshold = model.gate_threshold
+
+    def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
+        """As the model does."""
+        return self.model.embed_queries(texts)
+
+    def embed_items(self, catalog: Catalog) -> ItemArrays:
+        """As the model does."""
+        return self.model.embed_items(catalog)
+
+
 @dataclass(frozen=True)
 class Opened:
-    """One generation, ready: what a request takes at its beginning and keeps to its end."""
+    """A moment of the index: what a request takes at its beginning and keeps to its end."""
 
     name: str
     searcher: Searcher
     suggestions: Suggestions
 
     @property
-    def engine(self) -> SearchEngine:
-        """Its search engine."""
-        return self.searcher.engine
+    def segments(self) -> Segments:
+        """Its items."""
+        return self.searcher.segments
 
 
 class CurrentGeneration:
-    """Opens the current generation of a run and follows its pointer, as publish and roll-back move it.
+    """Opens the current generation of a run, follows its pointer, and takes in changes of items.
 
     A generation that cannot be opened is reported in the log, and the one before goes on answering.
     """
 
     def __init__(self, run: Path) -> None:
-        self.run = run
-        self.model = SMAR.load(run / FOLDER)
+        self.index = run / "index"
+        self.model = SteadyModel(SMAR.load(run / FOLDER))
         self.embedder = BatchingEmbedder(self.model)
+        self._journal = Journal(self.index)
+        self._changing = threading.Lock()
         self._refused = ""
         self._stop = threading.Event()
         self._opened = self._open()
@@ -59,27 +84,59 @@ class CurrentGeneration:
         """What is current now."""
         return self._opened
 
+    def change(self, changes: Sequence[tuple[str, Mapping[str, Any] | None]]) -> int:
+        """Put items in (or, with None, out); on disk, and found by the next search, when this returns.
+
+        Returns:
+            The number of the last change.
+
+        Raises:
+            QueryError, DataError: an item is not as the shop's items are; then nothing is changed.
+        """
+        with self._changing:
+            segments = self._opened.segments
+            # First in memory: what cannot be embedded must not get into the journal.
+            tried = [Change(segments.number, item_id, cells, 0.0) for item_id, cells in changes]
+            changed = segments.with_changes(self.model, tried)
+            number = self._journal.append(changes)[-1].number
+            searcher = replace(self._opened.searcher, segments=replace(changed, number=number))
+            self._opened = replace(self._opened, searcher=searcher)
+            return number
+
+    def look(self) -> None:
+        """See whether another generation is current, and open it; one that was refused is not tried again.
+
+        Raises:
+            DataError, MismatchError: it cannot be opened; the one before goes on answering.
+        """
+        with self._changing:
+            name = current(self.index).name
+            if name in (self._opened.name, self._refused):
+                return
+            self._refused = name
+            self._opened = self._open()
+            self._refused = ""
+            _log.info("generation %s answers", name)
+
     def close(self) -> None:
-        """Stop following and embedding."""
+        """Stop following, embedding and changing."""
         self._stop.set()
         self._thread.join()
         self.embedder.close()
+        self._journal.close()
 
     def _open(self) -> Opened:
-        generation = current(self.run / "index")
+        generation = current(self.index)
         engine = SearchEngine.open_generation(generation, self.model)
-        searcher = Searcher(self.model, engine, BM25.build(engine.catalog), self.embedder)
+        folded = folded_changes(generation)
+        segments = Segments.of(engine, BM25.build(engine.catalog), folded)
+        segments = segments.with_changes(self.model, read_changes(self.index, after=folded))
+        searcher = Searcher(self.model.model, segments, self.embedder)
         return Opened(generation.name, searcher, read_suggestions(generation.path))
 
     def _follow(self) -> None:
         while not self._stop.wait(_SECONDS_BETWEEN_LOOKS):
             try:
-                name = current(self.run / "index").name
-                if name in (self._opened.name, self._refused):
-                    continue
-                self._refused = name
-                self._opened = self._open()
-                self._refused = ""
-                _log.info("generation %s answers", name)
+                self.look()
             except SmarError as error:
                 _log.error("generation %s stays: %s", self._opened.name, error)

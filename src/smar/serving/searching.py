@@ -21,14 +21,13 @@ from smar.errors import QueryError
 from smar.model.explain import Explanation, explain
 from smar.model.smar import SMAR
 from smar.model.sources import item_texts
-from smar.retrieval.engine import SearchEngine
-from smar.retrieval.filters import FilterValue, compile_filter
+from smar.retrieval.filters import FilterValue
 from smar.retrieval.hybrid import DEPTH, fuse
 from smar.retrieval.index import Rows
-from smar.retrieval.lexical import BM25
 from smar.retrieval.results import VectorChoice
 from smar.retrieval.vectors import Flags, Vectors
 from smar.serving.embedding import BatchingEmbedder, Embedded
+from smar.serving.segments import Segments
 from smar.serving.wire import Ask, Range
 
 _WITHOUT = re.compile(r"\s+without\s+", re.IGNORECASE)
@@ -112,11 +111,10 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Searcher:
-    """One generation of an index, ready to be searched."""
+    """The items of a moment, ready to be searched."""
 
     model: SMAR
-    engine: SearchEngine
-    words: BM25
+    segments: Segments
     embedder: BatchingEmbedder
 
     def search(self, understood: Understanding, ask: Ask, watch: Stopwatch) -> Ranked:
@@ -152,15 +150,15 @@ class Searcher:
 
     def similar(self, row: int, k: int, watch: Stopwatch) -> Ranked:
         """Items whose vectors are near an item's own, without it: multimodal where it has a photo, else text."""
-        vectors = self.engine.indexes.vectors
-        has_image = bool(vectors.has_image[row])
-        own = (vectors.multimodal if has_image else vectors.text)[row][None]
-        others = np.ones(len(self.engine), np.bool_)
-        others[row] = False
+        has_photo = self.segments.has_photo(row)
         with watch.step("search"):
-            embedded = Embedded(np.asarray(own), np.ones(1, np.float32))
-            (found,) = self.engine.nearest(embedded, k, others, "always" if has_image else "never")
-        return Ranked(found.rows, found.scores, found.vectors, None)
+            text, multimodal = self.segments.vectors(np.array([row]))
+            others = self.segments.shown()
+            others = np.ones(self.segments.rows, np.bool_) if others is None else others
+            others[row] = False
+            own = Embedded(multimodal if has_photo else text, np.ones(1, np.float32))
+            rows, scores, vectors = self.segments.nearest(own, k, others, "always" if has_photo else "never")
+        return Ranked(rows, scores, vectors, None)
 
     def by_photo(self, data: bytes, limits: ImageLimits, k: int, watch: Stopwatch) -> Ranked:
         """Items whose multimodal vectors are near the image vector of a photo that someone sent.
@@ -172,29 +170,29 @@ class Searcher:
         with watch.step("photo"):
             pixels = read_image_bytes(data, self.model.photo_size, limits)
         with watch.step("embed"):
-            vector = self.model.embed_photos(pixels[None])
+            own = Embedded(self.model.embed_photos(pixels[None]), np.ones(1, np.float32))
         with watch.step("search"):
-            (found,) = self.engine.nearest(Embedded(vector, np.ones(1, np.float32)), k, None, "always")
-        return Ranked(found.rows, found.scores, found.vectors, None)
+            rows, scores, vectors = self.segments.nearest(own, k, self.segments.shown(), "always")
+        return Ranked(rows, scores, vectors, None)
 
     def explain(self, q: str, row: int, watch: Stopwatch) -> Explanation:
         """Why an item scores as it does for a normalised query; a photo that cannot be read is as none."""
-        catalog = self.engine.catalog
-        (text,) = item_texts(catalog.rows([row]), self.model.config.item_fields)
-        pixels, path = None, catalog.image_path(row)
-        if path is not None and self.engine.indexes.vectors.has_image[row]:
+        part, place = self.segments.place(row)
+        catalog = part.engine.catalog
+        (text,) = item_texts(catalog.rows([place]), self.model.config.item_fields)
+        pixels, path = None, catalog.image_path(place)
+        if path is not None and self.segments.has_photo(row):
             with watch.step("photo"), suppress(ImageUnreadable):
                 pixels = read_image(path, self.model.photo_size)
         with watch.step("explain"):
             return explain(self.model, q, text, pixels)
 
     def _wishes(self, ask: Ask) -> Wishes:
-        catalog = self.engine.catalog
-        allowed = compile_filter(_plain(ask.filters), catalog) if ask.filters else None
+        allowed = self.segments.passing(_plain(ask.filters)) if ask.filters else self.segments.shown()
         bonus = None
         for boost in ask.boost:
-            passes = compile_filter(_plain({boost.field: boost.value}), catalog)
-            bonus = np.zeros(len(catalog), np.float32) if bonus is None else bonus
+            passes = self.segments.passing(_plain({boost.field: boost.value}))
+            bonus = np.zeros(len(passes), np.float32) if bonus is None else bonus
             bonus += np.float32(boost.weight) * passes
         return Wishes(allowed, bonus)
 
@@ -206,17 +204,15 @@ class Searcher:
             vector = embedded.vectors[0] - _AGAINST * embedded.vectors[1:].sum(axis=0)
             wanted = Embedded((vector / np.linalg.norm(vector)).astype(np.float32)[None], embedded.gate[:1])
         with watch.step("search"):
-            (best,) = self.engine.nearest(wanted, depth, wishes.allowed, ask.image)
-            rows, scores = best.rows, best.scores
+            rows, scores, vectors = self.segments.nearest(wanted, depth, wishes.allowed, ask.image)
             if wishes.bonus is not None and len(rows):
                 rows, scores = self._liked(wanted, ask, depth, wishes, float(scores[0]))
-        return Ranked(rows, scores, best.vectors, float(best.gate), wanted.vectors[0])
+        return Ranked(rows, scores, vectors, float(wanted.gate[0]), wanted.vectors[0])
 
     def _reasons(self, query: Vectors, rows: Rows, allowed: Flags | None) -> list[Reason]:
-        vectors = self.engine.indexes.vectors
-        by_text = vectors.text @ query
+        by_text = self.segments.text_scores(query)
         ranked = np.sort(-(by_text if allowed is None else by_text[allowed]))
-        with_image = vectors.multimodal[rows] @ query
+        with_image = self.segments.vectors(rows)[1] @ query if len(rows) else by_text[:0]
         ranks = 1 + np.searchsorted(ranked, -by_text[rows], side="left")
         return [
             Reason(float(text), float(both - text), int(rank))
@@ -232,30 +228,22 @@ class Searcher:
         for bonus in np.unique(wishes.bonus):
             share = wishes.bonus == bonus
             allowed = share if wishes.allowed is None else share & wishes.allowed
-            (found,) = self.engine.nearest(wanted, depth, allowed, ask.image)
-            parts.append((found.rows, found.scores + np.float32(bonus * best)))
-        return _best(
-            np.concatenate([rows for rows, _ in parts]), np.concatenate([s for _, s in parts]), depth
-        )
+            rows, scores, _ = self.segments.nearest(wanted, depth, allowed, ask.image)
+            parts.append((rows, scores + np.float32(bonus * best)))
+        return self.segments.best(parts, depth)
 
     def _lexical(self, understood: Understanding, depth: int, wishes: Wishes, watch: Stopwatch) -> Ranked:
         with watch.step("words"):
-            scores = self.words.scores(understood.q)
+            scores = self.segments.word_scores(understood.q)
             passes = scores > 0
             if wishes.allowed is not None:
                 passes &= wishes.allowed
             for unwanted in understood.without:
-                passes &= ~np.all([self.words.scores(word) > 0 for word in unwanted.split()], axis=0)
+                passes &= ~np.all([self.segments.word_scores(word) > 0 for word in unwanted.split()], axis=0)
             if wishes.bonus is not None:
                 scores = scores + (wishes.bonus * scores.max(initial=0)).astype(np.float32)
-            rows, best = _best(np.flatnonzero(passes), scores[passes], depth)
+            rows, best = self.segments.best([(np.flatnonzero(passes), scores[passes])], depth)
         return Ranked(rows, best, None, None)
-
-
-def _best(rows: Rows, scores: Vectors, depth: int) -> tuple[Rows, Vectors]:
-    """The `depth` best, equal scores by row."""
-    order = np.lexsort((rows, -scores))[:depth]
-    return rows[order], scores[order]
 
 
 def _plain(filters: Mapping[str, object]) -> dict[str, FilterValue]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 from smar.data.images import ImageUnreadable
-from smar.errors import QueryError
+from smar.errors import DataError, QueryError
+from smar.retrieval.generations import generations, roll_back
 from smar.serving.config import ServeConfig
-from smar.serving.generation import Opened
+from smar.serving.generation import CurrentGeneration, Opened
 from smar.serving.photos import Thumbnail, thumbnail
 from smar.serving.searching import Ranked, Reason, Stopwatch, Understanding
 from smar.serving.wire import (
     Ask,
     BatchReply,
     BatchRequest,
+    ChangeReply,
     ExplainReply,
+    GenerationsReply,
     HitOut,
+    ItemIn,
     ItemOut,
     ItemReply,
     PhotoReply,
@@ -41,10 +44,13 @@ class NotFound(QueryError):  # noqa: N818 - a state of the shop
 class Service:
     """A run in service. Each call takes the generation that is current when it begins."""
 
-    def __init__(self, current: Callable[[], Opened], config: ServeConfig, cache: Path) -> None:
-        self._current = current
+    def __init__(self, generation: CurrentGeneration, config: ServeConfig, cache: Path) -> None:
+        self._generation = generation
         self._config = config
         self._cache = cache
+
+    def _current(self) -> Opened:
+        return self._generation.opened
 
     def search(self, request: SearchRequest, request_id: str, seconds: float) -> SearchReply:
         """Answer one search in about `seconds`.
@@ -125,7 +131,8 @@ class Service:
             NotFound: there is no such item, or it has no photo that can be read.
         """
         opened = self._current()
-        path = opened.engine.catalog.image_path(_row(opened, item_id))
+        part, place = opened.segments.place(_row(opened, item_id))
+        path = part.engine.catalog.image_path(place)
         if path is None:
             raise NotFound(f"item {item_id!r} has no photo")
         try:
@@ -133,6 +140,42 @@ class Service:
         except ImageUnreadable as error:
             # The message names a path of this machine; who asks is told the kind.
             raise NotFound(f"the photo of item {item_id!r} cannot be shown ({error.fault.kind})") from error
+
+    def change(self, item_id: str, item: ItemIn | None) -> ChangeReply:
+        """Put an item in, or, with None, take it out; both are on disk and in searches when this returns.
+
+        Raises:
+            NotFound: there is no such item to take out.
+            QueryError: the item is not as the shop's items are.
+        """
+        if item is None:
+            _row(self._generation.opened, item_id)
+            return ChangeReply(number=self._generation.change([(item_id, None)]))
+        cells = {**item.attributes, **item.model_dump(exclude={"attributes"})}
+        try:
+            return ChangeReply(number=self._generation.change([(item_id, cells)]))
+        except DataError as error:
+            raise QueryError(str(error)) from error
+
+    def generations(self) -> GenerationsReply:
+        """What there is and what answers."""
+        return GenerationsReply(
+            generations=[one.name for one in generations(self._generation.index)],
+            answers=self._current().name,
+        )
+
+    def roll_back(self) -> GenerationsReply:
+        """Let the generation before the current one answer again, from the next request on.
+
+        Raises:
+            QueryError: there is none.
+        """
+        try:
+            roll_back(self._generation.index)
+        except DataError as error:
+            raise QueryError("there is no earlier generation to roll back to") from error
+        self._generation.look()
+        return self.generations()
 
     def suggest(self, begun: str, k: int) -> SuggestReply:
         """Queries of the shop's log that begin so."""
@@ -175,23 +218,25 @@ def _why(reason: Reason, ranked: Ranked, last: int) -> Why:
 
 
 def _item(opened: Opened, row: int) -> ItemOut:
-    item = opened.engine.catalog.item(row)
+    item = opened.segments.item(row)
     photo = None if item.image is None else f"{PREFIX}/images/{quote(item.item_id, safe='')}"
     return ItemOut.of(item, photo)
 
 
 def _row(opened: Opened, item_id: str) -> int:
-    if item_id not in opened.engine.catalog:
+    row = opened.segments.row(item_id)
+    if row is None:
         raise NotFound(f"there is no item {item_id!r}")
-    return opened.engine.catalog.row(item_id)
+    return row
 
 
 def _served(opened: Opened, request_id: str, watch: Stopwatch) -> Served:
     return Served(
         request_id=request_id,
-        model=opened.engine.indexes.vectors.model_fingerprint,
+        model=opened.segments.engine.model.fingerprint,
         generation=opened.name,
-        items=len(opened.engine),
+        changes=opened.segments.number,
+        items=len(opened.segments),
         left_out=watch.left_out,
         milliseconds={name: round(took, 3) for name, took in watch.milliseconds.items()},
     )

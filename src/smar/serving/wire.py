@@ -158,6 +158,8 @@ class Served(Wire):
     request_id: str
     model: str
     generation: str
+    changes: int
+    """The number of the last change of items that was taken in."""
     items: int
     """Items that were searched."""
     left_out: list[str] = Field(examples=[["lexical: no time"]])
@@ -233,6 +235,34 @@ class SuggestReply(Wire):
     """Queries that shoppers of this shop typed and that begin so, the most frequent first."""
 
     suggestions: list[str]
+
+
+class ItemIn(Wire):
+    """An item as it shall be; `image` is a path in the shop's folder, as in its table of items."""
+
+    title: str = Field(min_length=1, max_length=5000)
+    brand: str | None = None
+    category: str | None = None
+    description: str | None = Field(default=None, max_length=50_000)
+    department: str | None = None
+    image: str | None = Field(default=None, examples=["images/shoe-17.jpg"])
+    price: StrictInt | StrictFloat | None = None
+    in_stock: StrictBool | None = None
+    attributes: dict[str, Value | None] = {}
+    """Further attributes, of those that the shop's items have."""
+
+
+class ChangeReply(Wire):
+    """A change is on disk and found by searches; changes are numbered in order."""
+
+    number: int
+
+
+class GenerationsReply(Wire):
+    """The generations of the index that are on disk, oldest first, and which of them answers."""
+
+    generations: list[str]
+    answers: str
 
 
 class Health(Wire):

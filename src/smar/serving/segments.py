@@ -1,0 +1,201 @@
+"""The items of a generation and those changed since, searched as one. Knows engines and rows; nothing of HTTP.
+
+The generation's index stays as it is: changed items are hidden in it, and those that are new or different lie in a
+second, small one beside it, until the next generation takes them in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from smar.data.catalog import Catalog
+from smar.data.records import Item
+from smar.retrieval.engine import ImageMode, SearchEngine
+from smar.retrieval.filters import FilterValue, compile_filter
+from smar.retrieval.index import IndexConfig, Rows
+from smar.retrieval.indexes import ItemIndexes
+from smar.retrieval.journal import Change, changed_items
+from smar.retrieval.lexical import BM25, OtherWords
+from smar.retrieval.results import VectorChoice
+from smar.retrieval.vectors import Flags, ItemEmbedder, ItemVectors, Vectors
+from smar.serving.embedding import Embedded
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """Some items with their index and their words; rows count from `first`, `hidden` ones are never found."""
+
+    engine: SearchEngine
+    words: BM25 | OtherWords
+    hidden: Flags
+    first: int
+
+    def __len__(self) -> int:
+        return len(self.engine)
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """A generation (the first) and, where items were changed since, those items (the second).
+
+    A row is a number over both; `number` is of the last change that is in.
+    """
+
+    parts: tuple[Segment, ...]
+    number: int = 0
+
+    @classmethod
+    def of(cls, engine: SearchEngine, words: BM25, number: int) -> Segments:
+        """A generation into which the changes up to `number` went."""
+        return cls((Segment(engine, words, np.zeros(len(engine), np.bool_), 0),), number)
+
+    @property
+    def engine(self) -> SearchEngine:
+        """The generation's."""
+        return self.parts[0].engine
+
+    @property
+    def rows(self) -> int:
+        """Rows over all parts, hidden ones too."""
+        return sum(map(len, self.parts))
+
+    def __len__(self) -> int:
+        """Items that can be found."""
+        return sum(len(part) - int(part.hidden.sum()) for part in self.parts)
+
+    def with_changes(self, model: ItemEmbedder, changes: Sequence[Change]) -> Segments:
+        """These items after `changes`; only what they bring is embedded.
+
+        Raises:
+            QueryError, DataError: an item is not as the shop's items are.
+        """
+        if not changes:
+            return self
+        base = self.parts[0]
+        fresh = changed_items(base.engine.catalog, changes)
+        touched = {change.item_id for change in changes}
+        kept = [row for row, item_id in enumerate(self._added_ids) if item_id not in touched]
+        hidden = base.hidden.copy()
+        hidden[[base.engine.catalog.row(item) for item in touched if item in base.engine.catalog]] = True
+        shown = Segment(base.engine, base.words, hidden, 0)
+        number = changes[-1].number
+        vectors = ItemVectors.build(model, fresh) if len(fresh) else None
+        added = self._with_added(kept, fresh, vectors)
+        return Segments((shown,) if added is None else (shown, added), number)
+
+    def row(self, item_id: str) -> int | None:
+        """The row of an item; None where there is no such item (now)."""
+        for part in reversed(self.parts):
+            if item_id in part.engine.catalog:
+                row = part.engine.catalog.row(item_id)
+                return None if part.hidden[row] else part.first + row
+        return None
+
+    def place(self, row: int) -> tuple[Segment, int]:
+        """The part that has a row, and its place there."""
+        part = next(part for part in reversed(self.parts) if row >= part.first)
+        return part, row - part.first
+
+    def item(self, row: int) -> Item:
+        """The item of a row."""
+        part, place = self.place(row)
+        return part.engine.catalog.item(place)
+
+    def passing(self, filters: dict[str, FilterValue]) -> Flags:
+        """Which rows pass filters, hidden ones never.
+
+        Raises:
+            QueryError: a filter is not understood.
+        """
+        return np.concatenate(
+            [compile_filter(filters, part.engine.catalog) & ~part.hidden for part in self.parts]
+        )
+
+    def shown(self) -> Flags | None:
+        """Which rows can be found; None for all."""
+        if not any(part.hidden.any() for part in self.parts):
+            return None
+        return np.concatenate([~part.hidden for part in self.parts])
+
+    def nearest(
+        self, wanted: Embedded, k: int, allowed: Flags | None, image: ImageMode
+    ) -> tuple[Rows, Vectors, VectorChoice]:
+        """The `k` best rows for one embedded query, equal scores by item id."""
+        found = []
+        for part in self.parts:
+            inside = None if allowed is None else allowed[part.first : part.first + len(part)]
+            (of_part,) = part.engine.nearest(wanted, k, inside, image)
+            found.append((of_part.rows + part.first, of_part.scores))
+        return *self.best(found, k), of_part.vectors
+
+    def word_scores(self, text: str) -> Vectors:
+        """BM25 of every row, all with the rarities of the generation's words."""
+        return np.concatenate([part.words.scores(text) for part in self.parts])
+
+    def best(self, found: Sequence[tuple[Rows, Vectors]], k: int) -> tuple[Rows, Vectors]:
+        """The `k` best of several lists of rows and scores, equal scores by item id."""
+        rows = np.concatenate([rows for rows, _ in found])
+        scores = np.concatenate([scores for _, scores in found])
+        if len(self.parts) == 1:
+            order = np.lexsort((rows, -scores))[:k]
+        else:
+            ids = np.array([self._id(int(row)) for row in rows], dtype=str)
+            order = np.lexsort((ids, -scores))[:k]
+        return rows[order], scores[order]
+
+    def vectors(self, rows: Rows) -> tuple[Vectors, Vectors]:
+        """Text and multimodal vectors of some rows."""
+        places = [self.place(int(row)) for row in rows]
+        both = [part.engine.indexes.vectors for part, _ in places]
+        text = [of.text[place] for of, (_, place) in zip(both, places, strict=True)]
+        multimodal = [of.multimodal[place] for of, (_, place) in zip(both, places, strict=True)]
+        return np.array(text), np.array(multimodal)
+
+    def text_scores(self, query: Vectors) -> Vectors:
+        """The inner product of a query with every row's text vector."""
+        return np.concatenate([part.engine.indexes.vectors.text @ query for part in self.parts])
+
+    def has_photo(self, row: int) -> bool:
+        """Whether the item's photo was read."""
+        part, place = self.place(row)
+        return bool(part.engine.indexes.vectors.has_image[place])
+
+    @property
+    def _added_ids(self) -> list[str]:
+        return self.parts[1].engine.catalog.item_ids if len(self.parts) > 1 else []
+
+    def _id(self, row: int) -> str:
+        part, place = self.place(row)
+        return part.engine.catalog.item_ids[place]
+
+    def _with_added(self, kept: list[int], fresh: Catalog, vectors: ItemVectors | None) -> Segment | None:
+        """The second part: what it had, less what was touched, and what is fresh."""
+        sides = []
+        if kept:
+            old = self.parts[1].engine
+            sides.append((old.catalog.rows(kept), _take(old.indexes.vectors, kept)))
+        if vectors is not None:
+            sides.append((fresh, _take(vectors, range(len(fresh)))))
+        if not sides:
+            return None
+        catalog = sides[0][0] if len(sides) == 1 else sides[0][0].joined(sides[1][0])
+        unsorted = [item for side, _ in sides for item in side.item_ids]
+        order = np.argsort(unsorted)
+        text, multimodal, has_image = (
+            np.concatenate([arrays[place] for _, arrays in sides])[order] for place in range(3)
+        )
+        fingerprint = self.engine.indexes.vectors.model_fingerprint
+        joined = ItemVectors(catalog.item_ids, text, multimodal, has_image, fingerprint, catalog.fingerprint)
+        base = self.parts[0]
+        engine = SearchEngine(self.engine.model, ItemIndexes.build(joined, IndexConfig()), catalog)
+        assert isinstance(base.words, BM25)
+        return Segment(engine, base.words.others(catalog), np.zeros(len(catalog), np.bool_), len(base))
+
+
+def _take(vectors: ItemVectors, rows: Sequence[int]) -> tuple[Vectors, Vectors, npt.NDArray[np.bool_]]:
+    places = np.asarray(rows, dtype=np.int64)
+    return vectors.text[places], vectors.multimodal[places], vectors.has_image[places]
