@@ -47,6 +47,11 @@ demo: setup ## make up a shop, train three models, index, judge and search it: a
 	@echo "  smar train SHOP --config configs/mart.toml --out runs/mine"
 	@echo "  smar index SHOP runs/mine"
 	@echo "  smar search runs/mine \"what your shoppers type\""
+	@echo "  smar serve runs/mine --open"
+	@if [ "$(SERVE)" != 0 ] && [ -t 1 ]; then \
+		echo; echo "The same shop in a browser (SERVE=0 leaves this out; Ctrl-C ends it):"; \
+		$(SMAR) serve runs/demo --open; \
+	fi
 
 test: lint types floors ## everything that CI checks: lint, types, floors and all tests
 	$(BIN)/python -m pytest

@@ -316,6 +316,7 @@ def serve(
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="Limits, as TOML (docs/serving.md).")
     ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the search page in a browser.")] = False,
 ) -> None:
     """Answer searches over HTTP, until it is interrupted.
 
@@ -323,7 +324,7 @@ def serve(
     """
     from smar.serving.server import serve as answer
 
-    answer(run, host, port, config)
+    answer(run, host, port, config, open_page=open_page)
 
 
 @app.command(name="make-key")

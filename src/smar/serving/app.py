@@ -17,7 +17,7 @@ from smar.serving.middleware import Around
 from smar.serving.running import Running
 from smar.serving.search_routes import PHOTO, add_search
 from smar.serving.service import PREFIX
-from smar.serving.state_routes import add_state
+from smar.serving.state_routes import add_page, add_state
 
 
 def create_app(run: Path, config: ServeConfig | None = None) -> FastAPI:
@@ -47,6 +47,7 @@ def create_app(run: Path, config: ServeConfig | None = None) -> FastAPI:
     add_search(app, running)
     add_items(app, running)
     add_state(app, running)
+    add_page(app)
     largest = {"": running.config.max_body, PHOTO: running.config.photo.max_bytes}
     app.add_middleware(Around, metrics=running.metrics, largest=largest)
     return app

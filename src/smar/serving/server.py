@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import webbrowser
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ _log = logging.getLogger("smar.serving")
 _EXTRAS = ("request_id", "route", "status", "seconds")
 
 
-def serve(run: Path, host: str, port: int, config: Path | None = None) -> None:
+def serve(run: Path, host: str, port: int, config: Path | None = None, *, open_page: bool = False) -> None:
     """Serve a run until a signal ends it; requests under way are still answered.
 
     Args:
@@ -22,6 +23,7 @@ def serve(run: Path, host: str, port: int, config: Path | None = None) -> None:
         host: the address to listen on.
         port: 0 takes a free one; the log says which.
         config: a TOML file of `ServeConfig`.
+        open_page: show the search page in a browser, if there is one.
 
     Raises:
         ConfigError: packages are missing, a setting is wrong, or the port is taken.
@@ -38,7 +40,11 @@ def serve(run: Path, host: str, port: int, config: Path | None = None) -> None:
     _log_as_json()
     with _listen(host, port) as listening:
         app = create_app(run, settings)
-        _log.info("answers at http://%s:%s", *listening.getsockname()[:2])
+        address = "http://{}:{}".format(*listening.getsockname()[:2])
+        _log.info("answers at %s", address)
+        listening.listen()
+        if open_page:
+            webbrowser.open(address)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
         server.run(sockets=[listening])
 

@@ -208,7 +208,7 @@ class Service:
 
 
 def _why(reason: Reason, ranked: Ranked, last: int) -> Why:
-    only_by_image = ranked.vectors != "text" and reason.rank_by_text > last
+    only_by_image = ranked.vectors != "text" and reason.image_adds > 0 and reason.rank_by_text > last
     return Why(
         text=reason.text,
         image_adds=reason.image_adds,

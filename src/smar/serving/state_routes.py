@@ -1,8 +1,12 @@
-"""Routes of the service's own state: whether it lives, counts, and which generation answers."""
+"""Routes of the service itself: whether it lives, counts, which generation answers, and the search page."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import FastAPI, Response
+from fastapi.responses import FileResponse
+from starlette.staticfiles import StaticFiles
 
 from smar.serving.errors import ERRORS
 from smar.serving.running import Running
@@ -45,3 +49,13 @@ def add_state(app: FastAPI, running: Running) -> None:
     )
     async def roll_back() -> GenerationsReply:
         return await running.answer(lambda _: running.service.roll_back())
+
+
+def add_page(app: FastAPI) -> None:
+    """The search page at / and its files at /page."""
+    page = Path(__file__).parent / "page"
+    app.mount("/page", StaticFiles(directory=page), name="page")
+
+    @app.get("/", include_in_schema=False)
+    async def index() -> FileResponse:
+        return FileResponse(page / "index.html")

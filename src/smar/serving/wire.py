@@ -130,7 +130,7 @@ class Why(Wire):
     rank_by_text: int
     """The rank that text vectors alone would give it, among the items that pass the filters."""
     only_by_image: bool
-    """It was found with the image, and text alone ranks it below the hits that were asked for."""
+    """The image adds to its score, and text alone ranks it below the hits that were asked for."""
 
 
 class HitOut(Wire):
