@@ -131,7 +131,7 @@ def test_an_item_is_explained_and_closed_by_escape(page: Page) -> None:
     assert "[object" not in dialog.inner_text()
     assert dialog.locator("canvas").evaluate("canvas => [canvas.width, canvas.height]") == [3, 3]
     photo = dialog.locator(".overlay img")
-    assert photo.evaluate("image => image.complete && image.naturalWidth > 0")
+    expect(photo).to_have_js_property("naturalWidth", 30)
     expect(dialog.locator(".grid .card")).to_have_count(6)
     dialog.locator(".grid .card").first.click()
     expect(dialog.locator(".grid .card")).to_have_count(6)

@@ -137,7 +137,7 @@ def test_changes_outlive_the_process_and_go_into_the_next_index(own: Place) -> N
         assert client.post("/v1/generations/rollback", headers=AS_WRITER).json()["answers"] == "gen-00000001"
         assert find(client, "velvet sofa", mode="lexical") == ["sofa-1"]
         assert "cable-3" not in find(client, "cable 3")
-        assert client.post("/v1/generations/rollback", headers=AS_WRITER).status_code == 400
+        assert client.post("/v1/generations/rollback", headers=AS_WRITER).status_code == 409
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,15 +13,17 @@ from starlette.exceptions import HTTPException
 from smar.errors import QueryError, SmarError
 from smar.serving.admission import Overloaded
 from smar.serving.running import Running
-from smar.serving.service import NotFound
+from smar.serving.service import Conflict, NotFound
 from smar.serving.wire import ErrorReply
 
+_log = logging.getLogger("smar.serving")
 _CODES = {
     400: "bad_request",
     401: "unauthorised",
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    409: "conflict",
     413: "too_large",
     422: "invalid",
     503: "overloaded",
@@ -49,14 +52,24 @@ def add_errors(app: FastAPI, running: Running) -> None:
         }
         return JSONResponse({"error": error}, status, headers)
 
+    def fault(request: Request, error: Exception) -> JSONResponse:
+        """No fault of the client, and what it says may name files of this machine."""
+        _log.error("fault", exc_info=error, extra={"request_id": request.state.request_id})
+        return reply(request, 500, "the service has a fault; its log tells more under this request id")
+
     @app.exception_handler(SmarError)
     async def refused(request: Request, error: SmarError) -> JSONResponse:
         if isinstance(error, NotFound):
             return reply(request, 404, str(error))
+        if isinstance(error, Conflict):
+            return reply(request, 409, str(error))
         if isinstance(error, QueryError):
             return reply(request, 400, str(error))
-        # Others name files of this machine, and are no fault of the client.
-        return reply(request, 500, "the service has a fault; its log tells more under this request id")
+        return fault(request, error)
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        return fault(request, error)
 
     @app.exception_handler(Overloaded)
     async def come_again(request: Request, error: Exception) -> JSONResponse:

@@ -41,6 +41,10 @@ class NotFound(QueryError):  # noqa: N818 - a state of the shop
     """There is no such item, or it has no photo."""
 
 
+class Conflict(QueryError):  # noqa: N818 - a state of the index
+    """What is asked cannot be done to the index as it is."""
+
+
 class Service:
     """A run in service. Each call takes the generation that is current when it begins."""
 
@@ -168,12 +172,12 @@ class Service:
         """Let the generation before the current one answer again, from the next request on.
 
         Raises:
-            QueryError: there is none.
+            Conflict: there is none.
         """
         try:
             roll_back(self._generation.index)
         except DataError as error:
-            raise QueryError("there is no earlier generation to roll back to") from error
+            raise Conflict("there is no earlier generation to roll back to") from error
         self._generation.look()
         return self.generations()
 

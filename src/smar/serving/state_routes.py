@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from smar.serving.errors import ERRORS
 from smar.serving.running import Running
 from smar.serving.service import PREFIX
-from smar.serving.wire import GenerationsReply, Health
+from smar.serving.wire import ErrorReply, GenerationsReply, Health
 
 
 def add_state(app: FastAPI, running: Running) -> None:
@@ -42,7 +42,7 @@ def add_state(app: FastAPI, running: Running) -> None:
 
     @app.post(
         f"{PREFIX}/generations/rollback",
-        responses=ERRORS,
+        responses=ERRORS | {409: {"model": ErrorReply, "description": "There is no earlier generation."}},
         tags=["state"],
         summary="Let the generation before the current one answer again",
         dependencies=running.may_write,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field
 
 from smar.data.records import Item
 from smar.retrieval.engine import ImageMode
@@ -18,7 +18,7 @@ MOST_HITS = 200
 DEEPEST = 1000
 MOST_QUERIES = 64
 
-Value = StrictStr | StrictBool | StrictInt | StrictFloat
+Value = str | bool | int | float
 Words = Annotated[str, Field(min_length=1, max_length=LONGEST_QUERY, examples=["striped navy jumper"])]
 Depth = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many hits.")]
 Offset = Annotated[
@@ -27,17 +27,17 @@ Offset = Annotated[
 
 
 class Wire(BaseModel):
-    """A frozen record that refuses fields it does not know."""
+    """A frozen record that refuses fields it does not know, and values of other types than it states."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class Range(Wire):
     """Both ends included; either may be left out."""
 
-    min: StrictInt | StrictFloat | None = None
+    min: int | float | None = None
     """The least value."""
-    max: StrictInt | StrictFloat | None = None
+    max: int | float | None = None
     """The greatest value."""
 
 
@@ -246,8 +246,8 @@ class ItemIn(Wire):
     description: str | None = Field(default=None, max_length=50_000)
     department: str | None = None
     image: str | None = Field(default=None, examples=["images/shoe-17.jpg"])
-    price: StrictInt | StrictFloat | None = None
-    in_stock: StrictBool | None = None
+    price: int | float | None = None
+    in_stock: bool | None = None
     attributes: dict[str, Value | None] = {}
     """Further attributes, of those that the shop's items have."""
 
