@@ -30,5 +30,7 @@ class ServeConfig(Config):
     """A TOML file of keys (`smar make-key`); without one nobody can change anything."""
     reads_need_key: bool = False
     """Whether searching takes a key too."""
+    online: Path | None = None
+    """A TOML file of an online test (docs/online-test.md), whose arms answer users' searches."""
     cache: Path | None = None
     """Where thumbnails are kept; a folder in the run if not given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -14,8 +15,9 @@ from smar.serving.generation import CurrentGeneration
 from smar.serving.guard import guard
 from smar.serving.keys import Keys
 from smar.serving.metrics import Metrics
-from smar.serving.service import Service
-from smar.serving.wire import SearchReply
+from smar.serving.online import EventLog, OnlineTest
+from smar.serving.service import Conflict, Service
+from smar.serving.wire import EventIn, EventReply, SearchReply, SearchRequest
 
 Answer = TypeVar("Answer")
 
@@ -33,19 +35,78 @@ class Running:
         """What routes that change something depend on."""
         self.metrics = Metrics()
         self.admission = Admission(config.workers, config.waiting, config.deadline)
+        self.online = None if config.online is None else OnlineTest.load(config.online)
+        self.events = None if self.online is None else EventLog(self.online.log)
+        cache = config.cache or run / "thumbnails"
         self.generation = CurrentGeneration(run)
-        self.service = Service(self.generation, config, config.cache or run / "thumbnails")
+        self.service = Service(self.generation, config, cache)
+        self._of_arms: dict[Path, Service] = {}
+        for arm in () if self.online is None else self.online.arm:
+            if arm.run is not None and arm.run not in self._of_arms:
+                self._of_arms[arm.run] = Service(CurrentGeneration(arm.run), config, cache)
         self.metrics.present.set_function(lambda: self.admission.present)
         self.metrics.items.set_function(lambda: len(self.generation.opened.segments))
 
     def close(self) -> None:
         """End all threads."""
         self.admission.close()
-        self.generation.close()
+        for service in (self.service, *self._of_arms.values()):
+            service.close()
+        if self.events is not None:
+            self.events.close()
 
     async def answer(self, call: Callable[[float], Answer]) -> Answer:
         """Run `call` when its turn comes; it is told how many seconds it has."""
         return await self.admission.run(call)
+
+    def search(self, asked: SearchRequest, request_id: str, seconds: float) -> SearchReply:
+        """Search as the request says, or, for a user of an online test, as the user's arm does, and note it."""
+        if self.online is None or self.events is None or asked.user is None:
+            return self.service.search(asked, request_id, seconds)
+        arm = self.online.of(asked.user)
+        service = self.service if arm.run is None else self._of_arms[arm.run]
+        began = time.perf_counter()
+        routed = asked.model_copy(update={"image": arm.image, "mode": arm.mode})
+        reply = service.search(routed, request_id, seconds)
+        self.events.append(
+            {
+                "user": self.online.alias(asked.user),
+                "arm": arm.name,
+                "event": "exposure",
+                "request_id": request_id,
+                "hits": len(reply.hits),
+                "left_out": len(reply.served.left_out),
+                "departments": sorted({hit.item.department for hit in reply.hits if hit.item.department}),
+                "seconds": round(time.perf_counter() - began, 4),
+            }
+        )
+        return reply.model_copy(update={"served": reply.served.model_copy(update={"arm": arm.name})})
+
+    def happened(self, given: EventIn) -> EventReply:
+        """Note what a user did; it is on disk when this returns.
+
+        Raises:
+            Conflict: no online test runs.
+            NotFound: there is no such item.
+        """
+        if self.online is None or self.events is None:
+            raise Conflict("no online test runs; start the service with one")
+        arm = self.online.of(given.user)
+        item = self.service.item(given.item_id, "").item
+        price = item.price if given.price is None and given.event == "order" else given.price
+        kept = self.events.append(
+            {
+                "user": self.online.alias(given.user),
+                "arm": arm.name,
+                "event": given.event,
+                "request_id": given.request_id,
+                "item_id": given.item_id,
+                "department": item.department,
+                "price": price,
+            }
+        )
+        kept.wait()
+        return EventReply(arm=arm.name)
 
     def count(self, reply: SearchReply) -> None:
         """Count a search."""

@@ -17,12 +17,16 @@ from smar.serving.wire import (
     BatchReply,
     BatchRequest,
     Depth,
+    ErrorReply,
+    EventIn,
+    EventReply,
     Offset,
     PhotoReply,
     SearchMode,
     SearchReply,
     SearchRequest,
     SuggestReply,
+    User,
     Words,
 )
 
@@ -35,8 +39,7 @@ def add_search(app: FastAPI, running: Running) -> None:
     routes = APIRouter(dependencies=running.may_read)
 
     async def answer(request: Request, asked: SearchRequest) -> SearchReply:
-        call = functools.partial(running.service.search, asked, request.state.request_id)
-        reply = await running.answer(call)
+        reply = await running.answer(lambda left: running.search(asked, request.state.request_id, left))
         running.count(reply)
         return reply
 
@@ -56,6 +59,7 @@ def add_search(app: FastAPI, running: Running) -> None:
             list[Words], Query(max_length=8, description="What is not wanted; repeatable.")
         ] = [],  # noqa: B006
         explain: Annotated[bool, Query(description="Also say what the image adds to each hit.")] = False,
+        user: Annotated[User | None, Query(description="Who searches, for an online test.")] = None,
     ) -> SearchReply:
         asked = SearchRequest.model_validate(
             {
@@ -67,6 +71,7 @@ def add_search(app: FastAPI, running: Running) -> None:
                 "mode": mode,
                 "without": without,
                 "explain": explain,
+                "user": user,
             }
         )
         return await answer(request, asked)
@@ -102,5 +107,15 @@ def add_search(app: FastAPI, running: Running) -> None:
         q: Annotated[str, Query(max_length=LONGEST_QUERY, description="What is typed so far.")], k: Depth = 10
     ) -> SuggestReply:
         return running.service.suggest(q, k)
+
+    @routes.post(
+        f"{PREFIX}/events",
+        responses=ERRORS | {409: {"model": ErrorReply, "description": "No online test runs."}},
+        tags=["search"],
+        summary="What a user did with what was found",
+        dependencies=running.may_write,
+    )
+    async def event(given: EventIn) -> EventReply:
+        return await running.answer(lambda _: running.happened(given))
 
     app.include_router(routes)

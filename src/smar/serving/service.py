@@ -53,6 +53,10 @@ class Service:
         self._config = config
         self._cache = cache
 
+    def close(self) -> None:
+        """End what follows the run."""
+        self._generation.close()
+
     def _current(self) -> Opened:
         return self._generation.opened
 

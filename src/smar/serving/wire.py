@@ -75,11 +75,16 @@ class Ask(Wire):
     """Also say what the image adds to each hit's score, and where text alone would have ranked it."""
 
 
+User = Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class SearchRequest(Ask):
     """A search."""
 
     q: Words
     """What the shopper typed."""
+    user: User | None = None
+    """Who searches. While an online test runs, the user's arm decides `image` and `mode`, and the search is noted."""
 
 
 class BatchRequest(Ask):
@@ -158,6 +163,8 @@ class Served(Wire):
     request_id: str
     model: str
     generation: str
+    arm: str | None = None
+    """The user's arm of the online test, if one runs and a user was named."""
     changes: int
     """The number of the last change of items that was taken in."""
     items: int
@@ -250,6 +257,24 @@ class ItemIn(Wire):
     in_stock: bool | None = None
     attributes: dict[str, Value | None] = {}
     """Further attributes, of those that the shop's items have."""
+
+
+class EventIn(Wire):
+    """What a user did with what was found."""
+
+    user: User
+    event: Literal["click", "order"]
+    item_id: str = Field(min_length=1, max_length=500)
+    price: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Of an order: what was paid for the item. The item's own price, if not given."""
+    request_id: str | None = Field(default=None, max_length=64)
+    """Of the search that found it."""
+
+
+class EventReply(Wire):
+    """The event is on disk."""
+
+    arm: str
 
 
 class ChangeReply(Wire):
