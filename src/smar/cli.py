@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +40,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+abtest = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Online tests of `smar serve`.")
+app.add_typer(abtest, name="abtest")
 
 ShopFolder = Annotated[Path, typer.Argument(metavar="SHOP", help="The folder of a shop.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
@@ -325,6 +329,54 @@ def serve(
     from smar.serving.server import serve as answer
 
     answer(run, host, port, config, open_page=open_page)
+
+
+@abtest.command()
+def report(
+    test: Annotated[
+        Path, typer.Argument(metavar="TEST", help="The TOML file of the test, as the service has it.")
+    ],
+    since: Annotated[
+        datetime | None,
+        typer.Option("--since", help="When the test began (UTC); what users did before makes figures surer."),
+    ] = None,
+    planned_users: Annotated[
+        int,
+        typer.Option("--planned-users", min=2, help="For which number of users looking often costs least."),
+    ] = 10_000,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", metavar="OUT", help="Also write it as JSON.")
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="OUT", help="Also draw it, as PNG or SVG; of the first two arms."),
+    ] = None,
+) -> None:
+    """Say what an online test comes to: money and orders per user, clicks, and whether the arms are sound."""
+    from smar.experiment.online.plot import draw_report
+    from smar.experiment.online.report import report as compare_arms
+    from smar.experiment.online.users import Happenings
+    from smar.files import write_text
+    from smar.serving.online import OnlineTest
+
+    told = OnlineTest.load(test)
+    began = None if since is None else since.replace(tzinfo=since.tzinfo or UTC).timestamp()
+    found = compare_arms(
+        Happenings.read(told.log), {arm.name: arm.share for arm in told.arm}, began, planned_users
+    )
+    for one in found:
+        _show(one.table())
+        typer.echo(f"users: {one.users[0]:,} and {one.users[1]:,}, sample ratio p {one.sample_ratio_p:.3f}")
+        if one.is_suspicious:
+            typer.echo(
+                "the arms have other numbers of users than they should: believe nothing above before you know why"
+            )
+        if one.skipped:
+            typer.echo(f"{one.skipped:,} lines of the log were cut off by a crash and are left out")
+    if json_out is not None:
+        write_text(json_out, json.dumps([one.to_json() for one in found], indent=2) + "\n")
+    if plot is not None:
+        draw_report(found[0], plot)
 
 
 @app.command(name="make-key")
