@@ -12,7 +12,16 @@ from smar.serving.online import OnlineTest
 
 pytestmark = pytest.mark.end_to_end
 
-TEST = 'name = "t"\nsalt = "s"\nlog = "online/log.jsonl"\n[[arm]]\nname = "text"\nimage = "never"\n[[arm]]\nname = "smar"\n'
+TEST = """
+name = "t"
+salt = "s"
+log = "online/log.jsonl"
+[[arm]]
+name = "text"
+image = "never"
+[[arm]]
+name = "smar"
+"""
 
 
 def test_a_report_says_what_a_test_came_to(place: Place) -> None:

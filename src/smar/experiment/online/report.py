@@ -17,6 +17,7 @@ from rich import box
 from rich.table import Table
 
 from smar.errors import ConfigError, DataError
+from smar.evaluation.compare import shown_p
 from smar.experiment.online.users import Happenings
 
 OVERALL = "Overall"
@@ -103,7 +104,7 @@ class ArmReport:
                 f"{effect.treatment:.4g}",
                 f"{effect.difference:+.4g}{share}",
                 f"{effect.low:+.4g} to {effect.high:+.4g}",
-                f"{effect.p:.3f}",
+                shown_p(effect.p),
                 always,
             )
         return table
