@@ -8,6 +8,7 @@ import random
 import pytest
 
 from command_line_place import Place
+from service_process import running_service
 from smar.serving.online import OnlineTest
 
 pytestmark = pytest.mark.end_to_end
@@ -22,6 +23,29 @@ image = "never"
 [[arm]]
 name = "smar"
 """
+
+
+def test_simulated_shoppers_use_a_real_service(place: Place) -> None:
+    folder = place.folder / "shoppers"
+    folder.mkdir()
+    key, lines = place.succeed("make-key", "shop", "--write").removeprefix("key: ").split("\n\n", 1)
+    (folder / "keys.toml").write_text(lines, encoding="utf-8")
+    (folder / "online.toml").write_text(TEST.replace("online/log", "shoppers/log"), encoding="utf-8")
+    (folder / "serve.toml").write_text(
+        'keys = "shoppers/keys.toml"\nonline = "shoppers/online.toml"\n', encoding="utf-8"
+    )
+    with running_service(place, "shoppers/serve.toml") as address:
+        place.succeed("abtest", "simulate", "shops/demo", address, "--users", 40, "--key", key)
+        said = place.fail("abtest", "simulate", "shops/demo", address, "--users", 1, "--key", "wrong")
+        assert "answered 401" in said
+    printed = place.succeed("abtest", "report", "shoppers/online.toml")
+    assert "GMV per user" in printed
+    told = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {"exposure", "click"} <= {one["event"] for one in told}
+    assert len({one["user"] for one in told}) == 40
+    assert "cannot be reached" in place.fail(
+        "abtest", "simulate", "shops/demo", "http://127.0.0.1:9", "--users", 1, "--key", key
+    )
 
 
 def test_a_report_says_what_a_test_came_to(place: Place) -> None:

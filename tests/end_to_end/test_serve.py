@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import signal
-import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from command_line_place import ROOT, Place
+from service_process import running_service
 
 pytestmark = pytest.mark.end_to_end
 
@@ -26,51 +24,18 @@ pytestmark = pytest.mark.end_to_end
 class Server:
     """A process that answers at `address`; its log goes to `log`."""
 
-    process: subprocess.Popen[bytes]
     address: str
     log: Path
     key: str
 
 
 @pytest.fixture(scope="module")
-def server(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    log = tmp_path_factory.mktemp("server") / "log"
+def server(place: Place) -> Iterator[Server]:
     key, lines = place.succeed("make-key", "shop", "--write").removeprefix("key: ").split("\n\n", 1)
     (place.folder / "keys.toml").write_text(lines, encoding="utf-8")
     (place.folder / "serve.toml").write_text('keys = "keys.toml"\n', encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "smar",
-                "serve",
-                "runs/demo",
-                "--port",
-                str(port),
-                "--config",
-                "serve.toml",
-            ],
-            cwd=place.folder,
-            env=place.environment(),
-            stderr=sink,
-        )
-    address = f"http://127.0.0.1:{port}"
-    until = time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(f"{address}/ready", timeout=5).close()
-            break
-        except OSError:
-            assert process.poll() is None, log.read_text(encoding="utf-8")
-            assert time.monotonic() < until
-            time.sleep(0.2)
-    yield Server(process, address, log, key)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) in (0, -signal.SIGTERM)
+    with running_service(place, "serve.toml") as address:
+        yield Server(address, place.folder / "serve.log", key)
 
 
 def test_every_documented_command_works(server: Server, place: Place) -> None:

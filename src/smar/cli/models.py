@@ -1,97 +1,40 @@
-"""The command line: short commands over the public API. Knows paths and tables; decides nothing itself.
+"""Commands from a shop to figures: make one up, check it, train, index, search, judge, compare, reproduce.
 
-Imports of what loads torch, faiss or polars stand inside the commands, so that `smar --help` and a mistyped
-option answer at once.
+Imports of what loads torch, faiss or polars stand inside the commands, so that `smar --help` and a mistyped option
+answer at once.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
-from rich.console import Console, RenderableType
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.table import Table
 
-from smar.errors import ConfigError, SmarError
+from smar.cli.app import app
+from smar.cli.options import (
+    IMAGE_HELP,
+    RUN_HELP,
+    Cache,
+    Grades,
+    Measures,
+    Queries,
+    RunFolder,
+    ShopFolder,
+    Split,
+    show,
+)
+from smar.errors import ConfigError
 
 if TYPE_CHECKING:
     from smar.experiment.train import RunSummary
     from smar.retrieval.results import SearchResult
 
-_WIDEST = 500
 _TITLE_WIDTH = 60
-_IMAGE_HELP = "Item vectors to search: auto (the gate decides), always, never (text only) or soft (both)."
-_RUN_HELP = (
-    "The folder of a run, also with an image mode as in runs/mart:never, also fused with BM25 as in runs/mart+bm25; "
-    "a TREC run file; or bm25."
-)
-
-app = typer.Typer(
-    name="smar",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-abtest = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Online tests of `smar serve`.")
-app.add_typer(abtest, name="abtest")
-
-ShopFolder = Annotated[Path, typer.Argument(metavar="SHOP", help="The folder of a shop.")]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
-Cache = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache",
-        metavar="DIR",
-        help="Where states of frozen encoders are kept (default: $SMAR_CACHE or ~/.cache/smar).",
-    ),
-]
-Split = Annotated[str, typer.Option("--split", help="Which judged queries of the shop.")]
-Queries = Annotated[
-    Path | None, typer.Option("--queries", metavar="FILE", help="Judged queries, instead of a split.")
-]
-Grades = Annotated[
-    Path | None, typer.Option("--qrels", metavar="FILE", help="The judgements of these queries.")
-]
-Measures = Annotated[str, typer.Option("--measures", metavar="NAMES", help="Measures, with commas between.")]
-
-
-def main() -> None:
-    """Run a command; what a user can put right is one line on standard error and exit code 2."""
-    try:
-        app(prog_name="smar")
-    except SmarError as error:
-        _fail(str(error))
-    except OSError as error:
-        if error.filename is None:
-            raise
-        _fail(f"{error.filename}: {error.strerror}; check the path, its permissions and the free space")
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        import smar
-
-        typer.echo(f"smar {smar.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
-    ] = False,
-) -> None:
-    """Text queries meet text-and-image products: train, index, search and judge SMAR."""
 
 
 @app.command("make-shop")
@@ -124,7 +67,7 @@ def check(
     from smar.data.check import check_shop, format_check
 
     found = check_shop(shop, images=images)
-    _show(format_check(found, limit))
+    show(format_check(found, limit))
     if not found.ok:
         raise typer.Exit(2)
 
@@ -174,7 +117,7 @@ def search(
             "--filter", metavar="NAME=VALUE", help="Only such items: brand=Acme, price=10..40; repeatable."
         ),
     ] = None,
-    image: Annotated[str, typer.Option("--image", metavar="MODE", help=_IMAGE_HELP)] = "auto",
+    image: Annotated[str, typer.Option("--image", metavar="MODE", help=IMAGE_HELP)] = "auto",
 ) -> None:
     """Find items for a query in an indexed run.
 
@@ -191,13 +134,13 @@ def search(
         f"{result.query!r}: {result.vectors} vectors, gate {result.gate:.3f} "
         f"(multimodal from {engine.model.gate_threshold:.3f})"
     )
-    _show(_hits(result))
+    show(_hits(result))
 
 
 @app.command()
 def evaluate(
     shop: ShopFolder,
-    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help=_RUN_HELP)] = None,
+    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help=RUN_HELP)] = None,
     split: Split = "dev",
     queries: Queries = None,
     qrels: Grades = None,
@@ -206,7 +149,7 @@ def evaluate(
         Path | None, typer.Option("--json", metavar="OUT", help="Also write everything as JSON.")
     ] = None,
     image: Annotated[
-        list[str] | None, typer.Option("--image", metavar="MODE", help=_IMAGE_HELP + " Repeatable.")
+        list[str] | None, typer.Option("--image", metavar="MODE", help=IMAGE_HELP + " Repeatable.")
     ] = None,
     bm25: Annotated[bool, typer.Option("--bm25", help="Also judge BM25, a search by words.")] = False,
     trec: Annotated[
@@ -234,7 +177,7 @@ def evaluate(
     opened, names = Shop.open(shop), measures.split(",")
     judged = judge(chosen, opened, JudgedQueries.read(opened, split, queries, qrels), names)
     reports = [one.report for one in judged]
-    _show(reports[0].table() if len(reports) == 1 else reports_table(reports, names))
+    show(reports[0].table() if len(reports) == 1 else reports_table(reports, names))
     if json_out is not None:
         write_text(json_out, json.dumps(reports_json(reports), indent=2) + "\n")
     if run_file is not None:
@@ -244,7 +187,7 @@ def evaluate(
 @app.command()
 def compare(
     shop: ShopFolder,
-    a: Annotated[str, typer.Argument(metavar="RUN_A", help=_RUN_HELP)],
+    a: Annotated[str, typer.Argument(metavar="RUN_A", help=RUN_HELP)],
     b: Annotated[str, typer.Argument(metavar="RUN_B", help="What to compare with it.")],
     split: Split = "dev",
     queries: Queries = None,
@@ -265,7 +208,7 @@ def compare(
     opened, names = Shop.open(shop), measures.split(",")
     judged = judge(chosen, opened, JudgedQueries.read(opened, split, queries, qrels), names)
     for name in names:
-        _show(compare_reports(judged[0].report, judged[1].report, name).table())
+        show(compare_reports(judged[0].report, judged[1].report, name).table())
 
 
 @app.command()
@@ -304,94 +247,10 @@ def reproduce(
         split=split,
         cache=cache,
     )
-    _show(found.table())
+    show(found.table())
     typer.echo(
         f"{out / 'report.html'}: with intervals, p, plots and pictures; {out / 'table.json'}: the same for programs"
     )
-
-
-@app.command()
-def serve(
-    run: RunFolder,
-    host: Annotated[
-        str, typer.Option("--host", help="Where to listen; 0.0.0.0 for every network.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8000,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Limits, as TOML (docs/serving.md).")
-    ] = None,
-    open_page: Annotated[bool, typer.Option("--open", help="Open the search page in a browser.")] = False,
-) -> None:
-    """Answer searches over HTTP, until it is interrupted.
-
-    Follows the run's index: what is published or rolled back meanwhile takes over without a failed request.
-    """
-    from smar.serving.server import serve as answer
-
-    answer(run, host, port, config, open_page=open_page)
-
-
-@abtest.command()
-def report(
-    test: Annotated[
-        Path, typer.Argument(metavar="TEST", help="The TOML file of the test, as the service has it.")
-    ],
-    since: Annotated[
-        datetime | None,
-        typer.Option("--since", help="When the test began (UTC); what users did before makes figures surer."),
-    ] = None,
-    planned_users: Annotated[
-        int,
-        typer.Option("--planned-users", min=2, help="For which number of users looking often costs least."),
-    ] = 10_000,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", metavar="OUT", help="Also write it as JSON.")
-    ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option("--plot", metavar="OUT", help="Also draw it, as PNG or SVG; of the first two arms."),
-    ] = None,
-) -> None:
-    """Say what an online test comes to: money and orders per user, clicks, and whether the arms are sound."""
-    from smar.experiment.online.plot import draw_report
-    from smar.experiment.online.report import report as compare_arms
-    from smar.experiment.online.users import Happenings
-    from smar.files import write_text
-    from smar.serving.online import OnlineTest
-
-    told = OnlineTest.load(test)
-    began = None if since is None else since.replace(tzinfo=since.tzinfo or UTC).timestamp()
-    found = compare_arms(
-        Happenings.read(told.log), {arm.name: arm.share for arm in told.arm}, began, planned_users
-    )
-    for one in found:
-        _show(one.table())
-        typer.echo(f"users: {one.users[0]:,} and {one.users[1]:,}, sample ratio p {one.sample_ratio_p:.3f}")
-        if one.is_suspicious:
-            typer.echo(
-                "the arms have other numbers of users than they should: believe nothing above before you know why"
-            )
-        if one.skipped:
-            typer.echo(f"{one.skipped:,} lines of the log were cut off by a crash and are left out")
-    if json_out is not None:
-        write_text(json_out, json.dumps([one.to_json() for one in found], indent=2) + "\n")
-    if plot is not None:
-        draw_report(found[0], plot)
-
-
-@app.command(name="make-key")
-def make_key(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
-    write: Annotated[bool, typer.Option("--write", help="It may change items, not only search.")] = False,
-) -> None:
-    """Draw a key for clients of `smar serve`, and print what lets it in.
-
-    The key is shown once and kept nowhere; add the lines after it to the file that the service's setting `keys` names.
-    """
-    from smar.serving.keys import new_key
-
-    key, lines = new_key(name, "write" if write else "read")
-    typer.echo(f"key: {key}\n\n{lines}", nl=False)
 
 
 @app.command()
@@ -433,16 +292,3 @@ def _hits(result: SearchResult) -> Table:
         words = (escape(text or "") for text in (item.title, item.brand, price, item.department))
         table.add_row(str(hit.rank), f"{hit.score:.3f}", *words)
     return table
-
-
-def _show(what: RenderableType) -> None:
-    """Print a table as wide as it needs to be: a cut number is worse than a long line."""
-    console = Console()
-    unbounded = console.options.update(width=_WIDEST)
-    console.width = max(console.width, Measurement.get(console, unbounded, what).maximum)
-    console.print(what)
-
-
-def _fail(message: str) -> None:
-    typer.echo("error: " + " ".join(message.split()), err=True)
-    sys.exit(2)

@@ -1,0 +1,49 @@
+"""`smar serve` as a process of its own, for tests that need a real one."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from command_line_place import Place
+
+
+@contextmanager
+def running_service(place: Place, config: str) -> Iterator[str]:
+    """Serve `runs/demo` with these settings until the block ends; its address. The log goes to `serve.log`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = place.folder / "serve.log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "smar", "serve", "runs/demo", "--port", str(port), "--config", config],
+            cwd=place.folder,
+            env=place.environment(),
+            stderr=sink,
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        until = time.monotonic() + 60
+        while not _is_ready(address):
+            assert process.poll() is None, log.read_text(encoding="utf-8")
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        yield address
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{address}/ready", timeout=5).close()
+    except OSError:
+        return False
+    return True
