@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -18,7 +19,12 @@ from smar.experiment.describe import configuration_page, sections
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+TOP: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = {
+    f"{name} {inner}".strip(): one
+    for name, command in TOP.items()
+    for inner, one in getattr(command, "commands", {"": command}).items()
+}
 
 
 def page(name: str) -> str:

@@ -22,6 +22,8 @@ from smar.experiment.config import ExperimentConfig
 from smar.market.config import MarketConfig
 from smar.retrieval.lexical import BM25Config
 from smar.serving.config import ServeConfig
+from smar.serving.keys import Keys
+from smar.serving.online import OnlineTest
 
 _INTRODUCTION = """# Configuration
 
@@ -33,8 +35,8 @@ heading below is a table of that file, and what the file leaves out has its defa
 """
 _ELSEWHERE = """# Settings that are no part of a training file
 
-`smar serve --config FILE` reads `ServeConfig`. `smar make-shop` sets the first two fields of `MarketConfig`; the
-rest of what follows is for Python.
+`smar serve --config FILE` reads `ServeConfig`, which names files of `Keys` and `OnlineTest`. `smar make-shop` sets the
+first two fields of `MarketConfig`; the rest of what follows is for Python.
 """
 _WORDS: dict[Any, str] = {
     int: "whole number",
@@ -61,7 +63,11 @@ def configuration_page() -> str:
     parts = [_INTRODUCTION, describe(ExperimentConfig), _ELSEWHERE]
     return (
         "\n".join(
-            parts + [describe(config) for config in (ServeConfig, MarketConfig, BM25Config, ImageLimits)]
+            parts
+            + [
+                describe(config)
+                for config in (ServeConfig, Keys, OnlineTest, MarketConfig, BM25Config, ImageLimits)
+            ]
         ).strip()
         + "\n"
     )
