@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import RawIOBase
 from pathlib import Path
 
 
@@ -61,6 +63,23 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8, whole or not at all."""
     with whole_file(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def append_bytes(file: RawIOBase, data: bytes) -> None:
+    """Write `data` to the end of an unbuffered file and to the disk, all of it or none.
+
+    Raises:
+        OSError: the disk is full or broken; the file is as it was.
+    """
+    end = file.seek(0, os.SEEK_END)
+    try:
+        written = file.write(data)
+        if written != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file.fileno())
+    except OSError:
+        file.truncate(end)
+        raise
 
 
 def digest(*parts: bytes | str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,10 @@ def test_a_new_item_is_found_and_an_old_one_gone_within_a_second(client: TestCli
 
 
 def test_changed_items_are_searched_as_if_they_had_been_indexed(client: TestClient, own: Place) -> None:
-    """The same answers, in every mode, as from an index of the changed catalogue."""
+    """The same answers, in every mode, as from an index of the changed catalogue.
+
+    Up to rounding: states that training and indexing keep on disk are kept in half precision.
+    """
     photo = own.shop.catalog.item(own.shop.catalog.row("mug-blue-0")).image
     put(client, "shirt-red-0", title="shirt number 0", department="fashion", image=photo)
     put(client, "dress-new", title="long dress", department="fashion", brand="Acme", price=7)
@@ -94,12 +98,12 @@ def test_changed_items_are_searched_as_if_they_had_been_indexed(client: TestClie
             scores = {hit.item.item_id: hit.score for hit in expected.hits}
             found = {hit["item"]["item_id"]: hit["score"] for hit in reply["hits"]}
             assert [hit["score"] for hit in reply["hits"]] == pytest.approx(
-                [hit.score for hit in expected.hits], abs=1e-4
+                [hit.score for hit in expected.hits], abs=2e-3
             )
             common = found.keys() & scores.keys()
             assert len(common) >= 29  # one may tie at the end
             assert [found[item] for item in common] == pytest.approx(
-                [scores[item] for item in common], abs=1e-4
+                [scores[item] for item in common], abs=2e-3
             )
     boosted = client.post(
         "/v1/search",
@@ -185,6 +189,21 @@ def test_only_writers_may_change(client: TestClient, own: Place) -> None:
         == 401
     )
     assert read_changes(own.run / "index") == []
+
+
+def test_a_change_waits_for_no_search_and_a_search_for_no_change(client: TestClient) -> None:
+    generation = client.app.state.running.generation  # type: ignore[attr-defined]
+    with generation._changing, ThreadPoolExecutor(4) as pool:
+        waiting = [
+            pool.submit(client.put, f"/v1/items/new-{number}", json={"title": "lamp"}, headers=AS_WRITER)
+            for number in range(3)
+        ]
+        for _ in range(5):
+            assert client.get("/v1/search", params={"q": "lamp"}).status_code == 200
+        assert not any(change.done() for change in waiting)
+        generation._changing.release()
+        assert [change.result().status_code for change in waiting] == [200] * 3
+        generation._changing.acquire()
 
 
 def test_reading_may_take_a_key_too(own: Place) -> None:

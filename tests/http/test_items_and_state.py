@@ -96,6 +96,25 @@ def test_every_reply_has_an_id_and_headers_and_no_log_line_has_the_query(
     assert "secretword" not in json.dumps({key: str(value) for key, value in vars(record).items()})
 
 
+def test_a_fault_is_told_without_its_words(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    service = client.app.state.running.service  # type: ignore[attr-defined]
+    search = service.search
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("/secret/path")
+
+    service.search = broken
+    try:
+        reply = client.get("/v1/search", params={"q": "x"}, headers={"x-request-id": "mine-2"})
+    finally:
+        service.search = search
+    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "fault")
+    assert "secret" not in reply.text
+    assert reply.headers["x-request-id"] == "mine-2"
+    assert "default-src 'none'" in reply.headers["content-security-policy"]
+    assert "/secret/path" in caplog.text
+
+
 def test_a_new_generation_takes_over_without_a_failed_request(place: Place) -> None:
     first = current(place.run / "index").name
     statuses: set[int] = set()

@@ -93,6 +93,34 @@ def test_what_happens_is_noted_without_names_or_queries(place: Place, config: Se
     assert found[0]["time"] == pytest.approx(time.time(), abs=60)
 
 
+def test_changes_reach_the_runs_of_all_arms(place: Place, config: ServeConfig) -> None:
+    users = [user_of(config, arm) for arm in ("text", "other")]
+    with TestClient(create_app(_own_run(place, config), config), raise_server_exceptions=False) as client:
+        item = {"title": "velvet sofa", "price": 3}
+        assert client.put("/v1/items/sofa", json=item, headers=HEADERS).status_code == 200
+        refused = client.put(
+            "/v1/items/lamp", json={"title": "x", "attributes": {"size": 1}}, headers=HEADERS
+        )
+        assert refused.status_code == 400
+        for user in users:
+            found = client.post("/v1/search", json={"q": "velvet sofa", "k": 100, "user": user}).json()
+            assert "sofa" in ids(found)
+            assert found["served"]["changes"] == 1
+        client.delete("/v1/items/sofa", headers=HEADERS)
+        for user in users:
+            assert "sofa" not in ids(
+                client.post("/v1/search", json={"q": "velvet sofa", "k": 100, "user": user}).json()
+            )
+
+
+def _own_run(place: Place, config: ServeConfig) -> Path:
+    assert config.online is not None
+    run = config.online.parent / "run"
+    shutil.copytree(place.run / "model", run / "model")
+    Place(run, place.shop, place.model).publish()
+    return run
+
+
 def test_without_a_test_users_are_no_different_and_events_have_no_place(client: TestClient) -> None:
     reply = client.post("/v1/search", json={"q": "red shirt", "user": "u"})
     assert reply.json()["served"]["arm"] is None

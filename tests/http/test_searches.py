@@ -110,6 +110,13 @@ def test_what_is_not_wanted_falls(client: TestClient, place: Place) -> None:
     assert not any(item.startswith("mug") for item in ids(words))
 
 
+def test_words_that_nobody_searches_for_do_not_save_what_is_unwanted(client: TestClient) -> None:
+    found = search(client, q="shirt mug without a mug", k=32, mode="lexical")
+    assert ids(found)
+    assert not any(item.startswith("mug") for item in ids(found))
+    assert ids(search(client, q="shirt without the", mode="lexical"))
+
+
 @pytest.mark.parametrize("mode", ["semantic", "lexical"])
 def test_boosts_are_exact(client: TestClient, mode: str) -> None:
     plain = search(client, q="shirt number", k=200, mode=mode)["hits"]
@@ -175,6 +182,9 @@ def test_a_batch_is_each_alone(client: TestClient) -> None:
         (400, {"q": "  "}, "names nothing"),
         (400, {"q": "without stripes", "k": 1, "filters": {"colour": "red"}}, "there is no such field"),
         (400, {"q": "x", "boost": [{"field": "size", "value": 1}]}, "there is no such field"),
+        (400, {"q": "x", "filters": {"price": 10**400}}, "cannot be compared"),
+        (422, {"q": "x", "filters": {"brand": ["a"] * 201}}, "at most 200"),
+        (422, {"q": "x", "filters": {str(number): "a" for number in range(17)}}, "at most 16"),
         (422, {"q": "x", "k": 0}, "greater than or equal to 1"),
         (422, {"q": "x", "k": 201}, "less than or equal to 200"),
         (422, {"q": "x" * 501}, "at most 500"),
@@ -192,6 +202,13 @@ def test_what_cannot_be_asked_is_said(
     client: TestClient, status: int, asked: dict[str, Any], said: str
 ) -> None:
     assert said in refused(client, status, **asked)
+
+
+@pytest.mark.parametrize("words", ["price=1.2.3..4", "price=" + "[" * 5000, "price=1e999"])
+def test_odd_filters_in_a_link_are_refused_or_find_nothing(client: TestClient, words: str) -> None:
+    reply = client.get("/v1/search", params={"q": "x", "filter": words})
+    assert reply.status_code == 400
+    assert reply.json()["error"]["code"] == "bad_request"
 
 
 def test_a_photo_finds_items(client: TestClient, place: Place) -> None:

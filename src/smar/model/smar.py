@@ -5,7 +5,7 @@ Knows nothing of clicks, losses, indexes or search.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +107,7 @@ class ItemArrays:
 class SMAR(nn.Module):
     """Q(q), S_t(s), S_i(s), S_m(s) and P(q) of the paper; every vector has unit length.
 
-    `cache` is the folder where states of frozen encoders are kept; set it to keep them elsewhere.
+    `cache` is the folder where states of frozen encoders are kept; set it to keep them elsewhere, or None to keep none.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class SMAR(nn.Module):
             self.lexical = LexicalSketch(config.dim, config.lexical)
         self.gate = ImageGate(self.vector_dim)
         self.log_scale = nn.Parameter(torch.tensor(1 / config.temperature).log())
-        self.cache = default_cache()
+        self.cache: Path | None = default_cache()
 
     @classmethod
     def build(cls, config: ModelConfig) -> SMAR:
@@ -247,7 +247,7 @@ class SMAR(nn.Module):
             source.leave_out_photos(in_categories(catalog, self.config.gate.closed))
         return source
 
-    def close(self, categories: Sequence[str]) -> None:
+    def close(self, categories: Collection[str]) -> None:
         """Use no photos of items of `categories` from now on, but in sources that are open already."""
         gate = self.config.gate.model_copy(update={"closed": tuple(sorted(categories))})
         self.config = self.config.model_copy(update={"gate": gate})

@@ -235,21 +235,21 @@ class ItemSource:
         encoders: tuple[TextEncoder, ImageEncoder | None],
         catalog: Catalog,
         fields: Sequence[str],
-        cache: Path,
+        cache: Path | None,
     ) -> ItemSource:
-        """Tokenise the texts, find the photos, and cache what frozen encoders make of both."""
+        """Tokenise the texts, find the photos, and cache what frozen encoders make of both, if there is a `cache`."""
         text_encoder, image_encoder = encoders
         texts = Texts.read(text_encoder, item_texts(catalog, fields), text_encoder.config.max_item_tokens)
         if texts.cut:
             _say(
                 f"{texts.cut:,} item texts of more than {text_encoder.config.max_item_tokens} tokens are cut there"
             )
-        if text_encoder.is_frozen:
+        if text_encoder.is_frozen and cache is not None:
             texts.cache(cache / "texts", "text states")
         if image_encoder is None:
             return cls(texts, None)
         images = Images(image_encoder, [catalog.image_path(row) for row in range(len(catalog))])
-        if image_encoder.is_frozen:
+        if image_encoder.is_frozen and cache is not None:
             images.cache(cache / "images", "image states")
         else:
             images.check()

@@ -21,7 +21,8 @@ from smar.retrieval.vectors import Flags
 FilterValue = str | bool | int | float | Sequence[str | bool | int | float] | Mapping[str, int | float]
 """One value (equal), a list of values (equal to any) or {"min": ..., "max": ...} (between, both included)."""
 
-_RANGE = re.compile(r"(?P<min>-?[0-9.]*[0-9])?\.\.(?P<max>-?[0-9.]*[0-9])?")
+_NUMBER = r"-?[0-9]*\.?[0-9]+"
+_RANGE = re.compile(rf"(?P<min>{_NUMBER})?\.\.(?P<max>{_NUMBER})?")
 
 
 def compile_filter(filters: Mapping[str, FilterValue], catalog: Catalog) -> Flags:
@@ -34,9 +35,16 @@ def compile_filter(filters: Mapping[str, FilterValue], catalog: Catalog) -> Flag
         QueryError: there is no such field, or a value is of the wrong type for it; the message says what is.
     """
     table = catalog.table
-    conditions = [_condition(field, value, table) for field, value in filters.items()]
-    if not conditions:
+    if not filters:
         return np.ones(table.height, np.bool_)
+    try:
+        conditions = [_condition(field, value, table) for field, value in filters.items()]
+        return _passes(table, conditions)
+    except (OverflowError, UnicodeError, pl.exceptions.PolarsError) as error:
+        raise QueryError(f"filters: a value cannot be compared with the items' ({error})") from error
+
+
+def _passes(table: pl.DataFrame, conditions: list[pl.Expr]) -> Flags:
     passes = table.select(pl.all_horizontal(conditions).fill_null(value=False).alias("passes"))["passes"]
     return np.ascontiguousarray(passes.to_numpy(), dtype=np.bool_)
 
@@ -136,6 +144,6 @@ def _value(raw: str) -> str | bool | int | float:
     """A number, true, false or a text in double quotes, as JSON has them; any other words are a text."""
     try:
         value = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return raw
     return value if isinstance(value, str | bool | int | float) else raw

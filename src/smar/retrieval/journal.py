@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import polars as pl
 
 from smar.data.catalog import Catalog
 from smar.errors import DataError, QueryError
+from smar.files import append_bytes
 
 FILE = "changes.jsonl"
 _BLOCK = 65_536
@@ -38,7 +39,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
-        self._file: IO[bytes] | None = None
+        self._file: RawIOBase | None = None
         self._last = 0
 
     def append(self, changes: Sequence[tuple[str, Mapping[str, Any] | None]]) -> list[Change]:
@@ -52,14 +53,7 @@ class Journal:
             Change(self._last + place, item_id, cells, time.time())
             for place, (item_id, cells) in enumerate(changes, start=1)
         ]
-        end = file.tell()
-        try:
-            file.write(b"".join(_line(change) for change in numbered))
-            file.flush()
-            os.fsync(file.fileno())
-        except OSError:
-            file.truncate(end)
-            raise
+        append_bytes(file, b"".join(_line(change) for change in numbered))
         self._last += len(numbered)
         return numbered
 
@@ -69,10 +63,10 @@ class Journal:
             self._file.close()
             self._file = None
 
-    def _opened(self) -> IO[bytes]:
+    def _opened(self) -> RawIOBase:
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            file = self._path.open("ab")
+            file = self._path.open("ab", buffering=0)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -82,7 +76,6 @@ class Journal:
                 ) from error
             whole = _whole_bytes(self._path)
             file.truncate(whole)
-            file.seek(whole)
             self._last = max((change.number for change in read_changes(self._path.parent)), default=0)
             self._file = file
         return self._file
@@ -141,7 +134,7 @@ def changed_items(catalog: Catalog, changes: Sequence[Change]) -> Catalog:
             cells.append(row.get(name))
     try:
         series = [pl.Series(name, cells, dtype=catalog.table.schema[name]) for name, cells in columns.items()]
-    except (TypeError, pl.exceptions.PolarsError) as error:
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
         raise QueryError(f"an item has a value of the wrong type: {error}") from error
     return Catalog.from_table(pl.DataFrame(series), catalog.folder, "item")
 

@@ -101,6 +101,10 @@ class BM25:
         scores: npt.NDArray[np.float32] = self._index.get_scores_from_ids(numbers)
         return scores
 
+    def tokens(self, text: str) -> list[str]:
+        """The stems that a text is searched by."""
+        return _tokens(text, self.config)
+
     def others(self, catalog: Catalog) -> OtherWords:
         """Score items that this index does not hold, as if they were among many that it does."""
         tokens = [_tokens(text, self.config) for text in _texts(catalog, self.config)]

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from smar.data.clicks import ClickLog, normalise_query
+from smar.errors import DataError
 
 FILE = "suggestions.parquet"
 LEAST_CLICKS = 3
@@ -46,8 +47,15 @@ def write_suggestions(log: ClickLog, folder: Path) -> None:
 
 
 def read_suggestions(folder: Path) -> Suggestions:
-    """Read what `write_suggestions` wrote; none where it wrote nothing."""
+    """Read what `write_suggestions` wrote; none where it wrote nothing.
+
+    Raises:
+        DataError: the file is damaged.
+    """
     path = folder / FILE
     if not path.exists():
         return Suggestions(pl.DataFrame(schema={"query": pl.String, "clicks": pl.UInt32}))
-    return Suggestions(pl.read_parquet(path))
+    try:
+        return Suggestions(pl.read_parquet(path))
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path}: cannot be read ({error}); index the shop again") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -16,7 +15,6 @@ from smar.serving.running import Running
 from smar.serving.service import Conflict, NotFound
 from smar.serving.wire import ErrorReply
 
-_log = logging.getLogger("smar.serving")
 _CODES = {
     400: "bad_request",
     401: "unauthorised",
@@ -52,11 +50,6 @@ def add_errors(app: FastAPI, running: Running) -> None:
         }
         return JSONResponse({"error": error}, status, headers)
 
-    def fault(request: Request, error: Exception) -> JSONResponse:
-        """No fault of the client, and what it says may name files of this machine."""
-        _log.error("fault", exc_info=error, extra={"request_id": request.state.request_id})
-        return reply(request, 500, "the service has a fault; its log tells more under this request id")
-
     @app.exception_handler(SmarError)
     async def refused(request: Request, error: SmarError) -> JSONResponse:
         if isinstance(error, NotFound):
@@ -65,11 +58,7 @@ def add_errors(app: FastAPI, running: Running) -> None:
             return reply(request, 409, str(error))
         if isinstance(error, QueryError):
             return reply(request, 400, str(error))
-        return fault(request, error)
-
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> JSONResponse:
-        return fault(request, error)
+        raise error  # No fault of the client.
 
     @app.exception_handler(Overloaded)
     async def come_again(request: Request, error: Exception) -> JSONResponse:

@@ -19,7 +19,7 @@ from smar.model.smar import SMAR, ItemArrays, QueryVectors
 from smar.model.store import FOLDER
 from smar.retrieval.engine import SearchEngine, folded_changes
 from smar.retrieval.generations import current
-from smar.retrieval.journal import Change, Journal, read_changes
+from smar.retrieval.journal import Change, Journal, changed_items, read_changes
 from smar.retrieval.lexical import BM25
 from smar.retrieval.suggestions import Suggestions, read_suggestions
 from smar.serving.embedding import BatchingEmbedder
@@ -29,12 +29,16 @@ from smar.serving.segments import Segments
 _log = logging.getLogger("smar.serving")
 _SECONDS_BETWEEN_LOOKS = 0.5
 
+Proposed = tuple[str, Mapping[str, Any] | None]
+"""An item id and the item as it shall be, or None where it shall be gone."""
+
 
 class SteadyModel:
-    """A model whose weights no longer change, so that its fingerprint is computed once."""
+    """A model whose weights no longer change: its fingerprint is computed once, and it writes no cache of states."""
 
     def __init__(self, model: SMAR) -> None:
         self.model = model
+        model.cache = None
         self.fingerprint = model.fingerprint
         self.gate_threshold = model.gate_threshold
 
@@ -84,7 +88,11 @@ class CurrentGeneration:
         """What is current now."""
         return self._opened
 
-    def change(self, changes: Sequence[tuple[str, Mapping[str, Any] | None]]) -> int:
+    def check(self, changes: Sequence[Proposed]) -> None:
+        """Raise `QueryError` or `DataError` if an item is not as the shop's items are."""
+        changed_items(self._opened.segments.engine.catalog, _tried(changes, 0))
+
+    def change(self, changes: Sequence[Proposed]) -> int:
         """Put items in (or, with None, out); on disk, and found by the next search, when this returns.
 
         Returns:
@@ -96,11 +104,9 @@ class CurrentGeneration:
         with self._changing:
             segments = self._opened.segments
             # First in memory: what cannot be embedded must not get into the journal.
-            tried = [Change(segments.number, item_id, cells, 0.0) for item_id, cells in changes]
-            changed = segments.with_changes(self.model, tried)
+            changed = segments.with_changes(self.model, _tried(changes, segments.number))
             number = self._journal.append(changes)[-1].number
-            searcher = replace(self._opened.searcher, segments=replace(changed, number=number))
-            self._opened = replace(self._opened, searcher=searcher)
+            self._opened = _with_segments(self._opened, replace(changed, number=number))
             return number
 
     def look(self) -> None:
@@ -109,14 +115,20 @@ class CurrentGeneration:
         Raises:
             DataError, MismatchError: it cannot be opened; the one before goes on answering.
         """
-        with self._changing:
-            name = current(self.index).name
-            if name in (self._opened.name, self._refused):
-                return
+        name = current(self.index).name
+        if name in (self._opened.name, self._refused):
+            return
+        try:
+            opened = self._open()
+        except SmarError:
             self._refused = name
-            self._opened = self._open()
-            self._refused = ""
-            _log.info("generation %s answers", name)
+            raise
+        with self._changing:
+            # What was changed while it was opened.
+            newer = read_changes(self.index, after=opened.segments.number)
+            self._opened = _with_segments(opened, opened.segments.with_changes(self.model, newer))
+        self._refused = ""
+        _log.info("generation %s answers", opened.name)
 
     def close(self) -> None:
         """Stop following, embedding and changing."""
@@ -138,5 +150,14 @@ class CurrentGeneration:
         while not self._stop.wait(_SECONDS_BETWEEN_LOOKS):
             try:
                 self.look()
-            except SmarError as error:
+            except Exception as error:
+                # Whatever it is, the next generation may be sound.
                 _log.error("generation %s stays: %s", self._opened.name, error)
+
+
+def _tried(changes: Sequence[Proposed], number: int) -> list[Change]:
+    return [Change(number, item_id, cells, 0.0) for item_id, cells in changes]
+
+
+def _with_segments(opened: Opened, segments: Segments) -> Opened:
+    return replace(opened, searcher=replace(opened.searcher, segments=segments))

@@ -50,8 +50,9 @@ def add_items(app: FastAPI, running: Running) -> None:
         item_id: str,
         width: Annotated[int, Query(ge=1, le=1024, description="In pixels.")] = 256,
     ) -> Response:
+        reach = "private" if running.config.reads_need_key else "public"
         made = await running.answer(lambda _: running.service.photo(item_id, width))
-        headers = {"ETag": f'"{made.tag}"', "Cache-Control": "public, max-age=3600"}
+        headers = {"ETag": f'"{made.tag}"', "Cache-Control": f"{reach}, max-age=3600"}
         if headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         return FileResponse(made.path, media_type="image/jpeg", headers=headers)
@@ -67,12 +68,12 @@ def _add_writing(app: FastAPI, running: Running) -> None:
         f"{PREFIX}/items/{{item_id:path}}", responses=ERRORS, tags=["items"], summary="Put an item in"
     )
     async def put(item_id: Annotated[str, Path(min_length=1, max_length=500)], item: ItemIn) -> ChangeReply:
-        return await running.answer(lambda _: running.service.change(item_id, item))
+        return await running.write(lambda: running.change(item_id, item))
 
     @routes.delete(
         f"{PREFIX}/items/{{item_id:path}}", responses=ERRORS, tags=["items"], summary="Take an item out"
     )
     async def delete(item_id: str) -> ChangeReply:
-        return await running.answer(lambda _: running.service.change(item_id, None))
+        return await running.write(lambda: running.change(item_id, None))
 
     app.include_router(routes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import secrets
@@ -49,11 +50,12 @@ class Around:
         began = time.perf_counter()
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        status = 500
+        status, begun = 500, False
 
         async def send_on(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
+                begun = True
                 status = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *_HEADERS]
             await send(message)
@@ -71,6 +73,11 @@ class Around:
 
         try:
             await self.app(scope, receive_some, send_on)
+        except Exception:
+            # What it says may name files of this machine; who asked is told where to look.
+            _log.exception("fault", extra={"request_id": request_id})
+            if not begun:
+                await _send_fault(send_on, request_id)
         finally:
             # By the route's pattern, not by the path: ids must not become labels without end.
             route = getattr(scope.get("route"), "path", "none")
@@ -84,8 +91,17 @@ class Around:
                     "route": route,
                     "status": status,
                     "seconds": round(seconds, 6),
+                    **({"client": scope["state"]["client"]} if "client" in scope["state"] else {}),
                 },
             )
+
+
+async def _send_fault(send: Send, request_id: str) -> None:
+    message = "the service has a fault; its log tells more under this request id"
+    body = json.dumps({"error": {"code": "fault", "message": message, "request_id": request_id}}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _request_id(scope: Scope) -> str:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import queue
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from smar.config import Config
+from smar.files import append_bytes
 from smar.retrieval.engine import ImageMode
 from smar.serving.wire import SearchMode
 
-Happening = Literal["exposure", "click", "order"]
+_log = logging.getLogger("smar.serving")
 _STEPS = 2**64
 
 
@@ -75,31 +78,30 @@ class OnlineTest(Config):
 @dataclass(frozen=True)
 class _Line:
     data: bytes
-    is_kept: threading.Event
+    kept: Future[None]
 
 
 class EventLog:
     """Appends happenings to a file, many to one write to the disk.
 
-    `append` returns a flag that is set once the line is on disk. A line cut off by a crash is finished by the next
-    writer with a line break, and readers skip it.
+    A line cut off by a crash is finished by the next writer with a line break, and readers skip it.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
         if _ends_within_a_line(path):
             self._file.write(b"\n")
         self._waiting: queue.SimpleQueue[_Line | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="keep happenings", daemon=True)
         self._thread.start()
 
-    def append(self, happening: Mapping[str, Any]) -> threading.Event:
-        """Note something that happened now."""
+    def append(self, happening: Mapping[str, Any]) -> Future[None]:
+        """Note something that happened now; the result is there once it is on disk, or is the error that it is not."""
         data = json.dumps({"time": round(time.time(), 3), **happening}).encode() + b"\n"
-        line = _Line(data, threading.Event())
+        line = _Line(data, Future())
         self._waiting.put(line)
-        return line.is_kept
+        return line.kept
 
     def close(self) -> None:
         """Keep what waits, and end."""
@@ -115,11 +117,15 @@ class EventLog:
                 lines.append(self._waiting.get())
             is_over = None in lines
             whole = [line for line in lines if line is not None]
-            self._file.write(b"".join(line.data for line in whole))
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            for line in whole:
-                line.is_kept.set()
+            try:
+                append_bytes(self._file, b"".join(line.data for line in whole))
+            except OSError as error:
+                _log.error("%d happenings could not be kept: %s", len(whole), error.strerror)
+                for line in whole:
+                    line.kept.set_exception(error)
+            else:
+                for line in whole:
+                    line.kept.set_result(None)
 
 
 def _ends_within_a_line(path: Path) -> bool:

@@ -15,11 +15,12 @@ from smar.serving.generation import CurrentGeneration
 from smar.serving.guard import guard
 from smar.serving.keys import Keys
 from smar.serving.metrics import Metrics
-from smar.serving.online import EventLog, OnlineTest
-from smar.serving.service import Conflict, Service
-from smar.serving.wire import EventIn, EventReply, SearchReply, SearchRequest
+from smar.serving.online import Arm, EventLog, OnlineTest
+from smar.serving.service import Conflict, NotFound, Service
+from smar.serving.wire import ChangeReply, EventIn, EventReply, ItemIn, SearchReply, SearchRequest
 
 Answer = TypeVar("Answer")
+_SECONDS_TO_WRITE = 30.0
 
 
 class Running:
@@ -35,6 +36,8 @@ class Running:
         """What routes that change something depend on."""
         self.metrics = Metrics()
         self.admission = Admission(config.workers, config.waiting, config.deadline)
+        # Changes take turns among themselves, and take none from searches.
+        self._writing = Admission(1, config.waiting, config.deadline + _SECONDS_TO_WRITE)
         self.online = None if config.online is None else OnlineTest.load(config.online)
         self.events = None if self.online is None else EventLog(self.online.log)
         cache = config.cache or run / "thumbnails"
@@ -50,7 +53,8 @@ class Running:
     def close(self) -> None:
         """End all threads."""
         self.admission.close()
-        for service in (self.service, *self._of_arms.values()):
+        self._writing.close()
+        for service in self.services:
             service.close()
         if self.events is not None:
             self.events.close()
@@ -59,27 +63,58 @@ class Running:
         """Run `call` when its turn comes; it is told how many seconds it has."""
         return await self.admission.run(call)
 
+    async def write(self, call: Callable[[], Answer]) -> Answer:
+        """Run `call`, which changes something, when its turn comes."""
+        return await self._writing.run(lambda _: call())
+
+    @property
+    def services(self) -> list[Service]:
+        """Of the run, and of the runs of arms."""
+        return [self.service, *self._of_arms.values()]
+
+    def change(self, item_id: str, item: ItemIn | None) -> ChangeReply:
+        """Put an item in, or, with None, take it out, in every run that answers.
+
+        Returns:
+            The number of the change in the run itself.
+
+        Raises:
+            NotFound: there is no such item to take out.
+            QueryError: the item is not as the items of a run are; then nothing is changed.
+        """
+        changed = self.services
+        if item is None:
+            changed = [service for service in changed if service.has(item_id)]
+            if not changed:
+                raise NotFound(f"there is no item {item_id!r}")
+        else:
+            for service in changed:
+                service.check(item_id, item)
+        numbers = [service.change(item_id, item) for service in changed]
+        return ChangeReply(number=numbers[0])
+
     def search(self, asked: SearchRequest, request_id: str, seconds: float) -> SearchReply:
         """Search as the request says, or, for a user of an online test, as the user's arm does, and note it."""
         if self.online is None or self.events is None or asked.user is None:
             return self.service.search(asked, request_id, seconds)
         arm = self.online.of(asked.user)
-        service = self.service if arm.run is None else self._of_arms[arm.run]
+        service = self._of(arm)
         began = time.perf_counter()
         routed = asked.model_copy(update={"image": arm.image, "mode": arm.mode})
         reply = service.search(routed, request_id, seconds)
-        self.events.append(
-            {
-                "user": self.online.alias(asked.user),
-                "arm": arm.name,
-                "event": "exposure",
-                "request_id": request_id,
-                "hits": len(reply.hits),
-                "left_out": len(reply.served.left_out),
-                "departments": sorted({hit.item.department for hit in reply.hits if hit.item.department}),
-                "seconds": round(time.perf_counter() - began, 4),
-            }
-        )
+        if asked.offset == 0:  # Further pages are no further searches.
+            self.events.append(
+                {
+                    "user": self.online.alias(asked.user),
+                    "arm": arm.name,
+                    "event": "exposure",
+                    "request_id": request_id,
+                    "hits": len(reply.hits),
+                    "left_out": len(reply.served.left_out),
+                    "departments": sorted({hit.item.department for hit in reply.hits if hit.item.department}),
+                    "seconds": round(time.perf_counter() - began, 4),
+                }
+            )
         return reply.model_copy(update={"served": reply.served.model_copy(update={"arm": arm.name})})
 
     def happened(self, given: EventIn) -> EventReply:
@@ -92,7 +127,7 @@ class Running:
         if self.online is None or self.events is None:
             raise Conflict("no online test runs; start the service with one")
         arm = self.online.of(given.user)
-        item = self.service.item(given.item_id, "").item
+        item = self._of(arm).item(given.item_id, "").item
         price = item.price if given.price is None and given.event == "order" else given.price
         kept = self.events.append(
             {
@@ -105,8 +140,11 @@ class Running:
                 "price": price,
             }
         )
-        kept.wait()
+        kept.result()
         return EventReply(arm=arm.name)
+
+    def _of(self, arm: Arm) -> Service:
+        return self.service if arm.run is None else self._of_arms[arm.run]
 
     def count(self, reply: SearchReply) -> None:
         """Count a search."""

@@ -99,6 +99,7 @@ def add_search(app: FastAPI, running: Running) -> None:
         openapi_extra={"requestBody": {"required": True, "content": {"image/*": {"schema": _BYTES}}}},
     )
     async def by_photo(request: Request, k: Depth = 10) -> PhotoReply:
+        running.admission.check()  # Before a large body is taken in.
         data = await request.body()
         return await running.answer(lambda _: running.service.by_photo(data, k, request.state.request_id))
 
@@ -116,6 +117,6 @@ def add_search(app: FastAPI, running: Running) -> None:
         dependencies=running.may_write,
     )
     async def event(given: EventIn) -> EventReply:
-        return await running.answer(lambda _: running.happened(given))
+        return await running.write(lambda: running.happened(given))
 
     app.include_router(routes)

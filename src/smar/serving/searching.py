@@ -229,7 +229,7 @@ class Searcher:
             share = wishes.bonus == bonus
             allowed = share if wishes.allowed is None else share & wishes.allowed
             rows, scores, _ = self.segments.nearest(wanted, depth, allowed, ask.image)
-            parts.append((rows, scores + np.float32(bonus * best)))
+            parts.append((rows, scores + np.float32(bonus * abs(best))))
         return self.segments.best(parts, depth)
 
     def _lexical(self, understood: Understanding, depth: int, wishes: Wishes, watch: Stopwatch) -> Ranked:
@@ -239,9 +239,11 @@ class Searcher:
             if wishes.allowed is not None:
                 passes &= wishes.allowed
             for unwanted in understood.without:
-                passes &= ~np.all([self.segments.word_scores(word) > 0 for word in unwanted.split()], axis=0)
+                words = self.segments.words_of(unwanted)
+                if words:
+                    passes &= ~np.all([self.segments.word_scores(word) > 0 for word in words], axis=0)
             if wishes.bonus is not None:
-                scores = scores + (wishes.bonus * scores.max(initial=0)).astype(np.float32)
+                scores = scores + (wishes.bonus * scores[passes].max(initial=0)).astype(np.float32)
             rows, best = self.segments.best([(np.flatnonzero(passes), scores[passes])], depth)
         return Ranked(rows, best, None, None)
 

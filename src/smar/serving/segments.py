@@ -132,6 +132,12 @@ class Segments:
             found.append((of_part.rows + part.first, of_part.scores))
         return *self.best(found, k), of_part.vectors
 
+    def words_of(self, text: str) -> list[str]:
+        """The words of a text that are searched for; stopwords and single letters are none."""
+        words = self.parts[0].words
+        assert isinstance(words, BM25)
+        return [word for word in text.split() if words.tokens(word)]
+
     def word_scores(self, text: str) -> Vectors:
         """BM25 of every row, all with the rarities of the generation's words."""
         return np.concatenate([part.words.scores(text) for part in self.parts])

@@ -12,7 +12,7 @@ from pathlib import Path
 from smar.errors import ConfigError
 
 _log = logging.getLogger("smar.serving")
-_EXTRAS = ("request_id", "route", "status", "seconds")
+_EXTRAS = ("request_id", "client", "route", "status", "seconds")
 
 
 def serve(run: Path, host: str, port: int, config: Path | None = None, *, open_page: bool = False) -> None:

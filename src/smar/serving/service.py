@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from smar.data.images import ImageUnreadable
 from smar.errors import DataError, QueryError
-from smar.retrieval.generations import generations, roll_back
+from smar.retrieval.generations import current, generations, roll_back
 from smar.serving.config import ServeConfig
 from smar.serving.generation import CurrentGeneration, Opened
 from smar.serving.photos import Thumbnail, thumbnail
@@ -16,7 +18,6 @@ from smar.serving.wire import (
     Ask,
     BatchReply,
     BatchRequest,
-    ChangeReply,
     ExplainReply,
     GenerationsReply,
     HitOut,
@@ -70,9 +71,13 @@ class Service:
 
     def batch(self, request: BatchRequest, request_id: str, seconds: float) -> BatchReply:
         """Answer several searches from one generation; raises as `search` does."""
-        opened = self._current()
+        opened, began = self._current(), time.perf_counter()
+
+        def left() -> float:
+            return seconds - (time.perf_counter() - began)
+
         return BatchReply(
-            results=[self._search(opened, q, request, request_id, seconds) for q in request.queries]
+            results=[self._search(opened, q, request, request_id, left()) for q in request.queries]
         )
 
     def similar(self, item_id: str, k: int, request_id: str) -> SimilarReply:
@@ -149,21 +154,20 @@ class Service:
             # The message names a path of this machine; who asks is told the kind.
             raise NotFound(f"the photo of item {item_id!r} cannot be shown ({error.fault.kind})") from error
 
-    def change(self, item_id: str, item: ItemIn | None) -> ChangeReply:
-        """Put an item in, or, with None, take it out; both are on disk and in searches when this returns.
+    def has(self, item_id: str) -> bool:
+        """Whether there is such an item."""
+        return self._current().segments.row(item_id) is not None
 
-        Raises:
-            NotFound: there is no such item to take out.
-            QueryError: the item is not as the shop's items are.
-        """
-        if item is None:
-            _row(self._generation.opened, item_id)
-            return ChangeReply(number=self._generation.change([(item_id, None)]))
-        cells = {**item.attributes, **item.model_dump(exclude={"attributes"})}
+    def check(self, item_id: str, item: ItemIn) -> None:
+        """Raise `QueryError` if an item is not as the shop's items are."""
         try:
-            return ChangeReply(number=self._generation.change([(item_id, cells)]))
+            self._generation.check([(item_id, _cells(item))])
         except DataError as error:
             raise QueryError(str(error)) from error
+
+    def change(self, item_id: str, item: ItemIn | None) -> int:
+        """Put an item in, or, with None, take it out: on disk and in searches when this returns; its number."""
+        return self._generation.change([(item_id, None if item is None else _cells(item))])
 
     def generations(self) -> GenerationsReply:
         """What there is and what answers."""
@@ -178,10 +182,10 @@ class Service:
         Raises:
             Conflict: there is none.
         """
-        try:
-            roll_back(self._generation.index)
-        except DataError as error:
-            raise Conflict("there is no earlier generation to roll back to") from error
+        now = current(self._generation.index)
+        if not any(one.number < now.number for one in generations(self._generation.index)):
+            raise Conflict("there is no earlier generation to roll back to")
+        roll_back(self._generation.index)
         self._generation.look()
         return self.generations()
 
@@ -223,6 +227,10 @@ def _why(reason: Reason, ranked: Ranked, last: int) -> Why:
         rank_by_text=reason.rank_by_text,
         only_by_image=only_by_image,
     )
+
+
+def _cells(item: ItemIn) -> dict[str, Any]:
+    return {**item.attributes, **item.model_dump(exclude={"attributes"})}
 
 
 def _item(opened: Opened, row: int) -> ItemOut:

@@ -48,7 +48,7 @@ def add_state(app: FastAPI, running: Running) -> None:
         dependencies=running.may_write,
     )
     async def roll_back() -> GenerationsReply:
-        return await running.answer(lambda _: running.service.roll_back())
+        return await running.write(running.service.roll_back)
 
 
 def add_page(app: FastAPI) -> None:

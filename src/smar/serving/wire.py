@@ -19,6 +19,7 @@ DEEPEST = 1000
 MOST_QUERIES = 64
 
 Value = str | bool | int | float
+Values = Annotated[list[Value], Field(max_length=200)]
 Words = Annotated[str, Field(min_length=1, max_length=LONGEST_QUERY, examples=["striped navy jumper"])]
 Depth = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many hits.")]
 Offset = Annotated[
@@ -46,7 +47,7 @@ class Boost(Wire):
 
     field: str = Field(examples=["brand"])
     """An attribute of the items."""
-    value: Value | list[Value] | Range = Field(examples=["Acme"])
+    value: Value | Values | Range = Field(examples=["Acme"])
     """As for a filter."""
     weight: float = Field(default=0.1, ge=-1, le=1, allow_inf_nan=False)
     """Below zero, they rank lower."""
@@ -59,8 +60,8 @@ class Ask(Wire):
     """How many hits; fewer come back only if no more items exist or pass."""
     offset: Offset = 0
     """How many of the best hits to leave out: the second page of ten begins at 10."""
-    filters: dict[str, Value | list[Value] | Range] = Field(
-        default={}, examples=[{"department": "fashion", "price": {"max": 40}}]
+    filters: dict[str, Value | Values | Range] = Field(
+        default={}, max_length=16, examples=[{"department": "fashion", "price": {"max": 40}}]
     )
     """Attributes that items must have: a value, a list of values of which one must fit, or a range."""
     image: ImageMode = "auto"

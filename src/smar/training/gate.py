@@ -148,7 +148,7 @@ def close_categories(model: SMAR, lesson: GateLesson) -> GateFit:
     for inside in _folds(lesson, seed=0):
         held_back = inside.numpy()
         is_open[held_back] = ~np.isin(names[held_back], _losing(names[~held_back], gain[~held_back]))
-    model.close(_losing(names, gain))
+    model.close({*model.config.gate.closed, *_losing(names, gain)})
     return GateFit.build(lesson.gain, torch.from_numpy(is_open), _CATEGORY_PENALTY)
 
 

@@ -103,6 +103,23 @@ def test_a_real_effect_is_found_and_the_past_makes_it_surer() -> None:
     assert width["past"] < 0.97 * width["plain"]
 
 
+def test_what_is_alike_in_all_is_left_out_and_what_is_equal_is_not_sure() -> None:
+    table = draw(np.random.default_rng(5), 2000)
+    half = np.arange(2000) % 2 == 0
+    # One in ten orders in either arm, exactly: the difference is zero, and not surely so.
+    even = table.with_columns(
+        arm=pl.when(pl.Series(half)).then(pl.lit("text")).otherwise(pl.lit("smar")),
+        converted=pl.Series((np.arange(2000) % 20 < 2).astype(float)),
+        gmv=pl.lit(0.0),
+    )
+    found = figures(compare(even))
+    assert "GMV per user" not in found
+    assert found["UCVR"].difference == 0
+    assert found["UCVR"].always_high is not None
+    assert found["UCVR"].always_high > found["UCVR"].high > 0
+    assert "NaN" not in json.dumps(compare(even).to_json())
+
+
 def test_users_dealt_otherwise_than_meant_are_told() -> None:
     chance = np.random.default_rng(3)
     assert compare(draw(chance, 4000, share=0.6)).is_suspicious

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from pathlib import Path
 from typing import get_args
 
@@ -189,3 +191,25 @@ def test_states_of_a_text_are_shared_by_settings_that_cut_texts_elsewhere() -> N
     with torch.no_grad():
         next(long.network.parameters()).add_(1)
     assert short.fingerprint != long.fingerprint
+
+
+def test_threads_that_tokenise_at_once_do_not_cut_each_other_short() -> None:
+    encoder = small_model().text_encoder
+    long_text = ["word " * 200] * 40
+    found: dict[int, set[int]] = {8: set(), 40: set()}
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def tokenise(longest: int) -> None:
+        for _ in range(20):
+            found[longest] |= {len(tokens) for tokens in encoder.tokenize(long_text, longest)[0]}
+
+    try:
+        threads = [threading.Thread(target=tokenise, args=(longest,)) for longest in found]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert found == {8: {8}, 40: {40}}

@@ -92,6 +92,25 @@ def test_what_append_returned_for_survives_a_kill(tmp_path: Path) -> None:
     assert [one.number for one in found] == list(range(1, len(found) + 1))
 
 
+def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
+    """The limit on a file's size stands for the end of the disk."""
+    program = (
+        "import resource, signal, sys; from pathlib import Path; from smar.retrieval.journal import Journal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "journal = Journal(Path(sys.argv[1])); journal.append([('a', None)])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200, resource.RLIM_INFINITY))\n"
+        "try:\n    journal.append([('b', {'title': 'x' * 500})]); print('kept')\n"
+        "except OSError: print('refused')\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "journal.append([('c', None)]); journal.close()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "refused\n"
+    assert [(one.number, one.item_id) for one in read_changes(tmp_path)] == [(1, "a"), (2, "c")]
+
+
 def test_the_last_change_of_an_item_counts(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     changes = journal.append(

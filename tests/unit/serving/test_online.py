@@ -58,10 +58,27 @@ def test_a_line_cut_off_by_a_crash_spoils_no_other(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b'{"event": "exposure"}\n{"event": "cli')
     log = EventLog(path)
-    assert log.append({"event": "order"}).wait(10)
+    log.append({"event": "order"}).result(10)
     log.close()
     lines = path.read_bytes().splitlines()
     assert [json.loads(lines[place])["event"] for place in (0, 2)] == ["exposure", "order"]
+
+
+def test_a_full_disk_is_told_and_does_not_end_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = EventLog(tmp_path / "log")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("smar.serving.online.append_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            log.append({"event": "lost"}).result(10)
+    log.append({"event": "kept"}).result(10)
+    log.close()
+    assert [json.loads(line)["event"] for line in (tmp_path / "log").read_bytes().splitlines()] == ["kept"]
 
 
 def test_what_was_kept_survives_a_kill(tmp_path: Path) -> None:
@@ -69,7 +86,7 @@ def test_what_was_kept_survives_a_kill(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from smar.serving.online import EventLog\n"
         "log = EventLog(Path(sys.argv[1]))\n"
         "for number in range(10**6):\n"
-        "    log.append({'number': number}).wait(); print(number, flush=True)\n"
+        "    log.append({'number': number}).result(); print(number, flush=True)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "log")], stdout=subprocess.PIPE)
     assert process.stdout is not None

@@ -44,6 +44,12 @@ def test_categories_that_lose_on_average_are_closed(model: SMAR) -> None:
     assert model.embed_queries(["shirt", "cable"]).gate.tolist() == [1.0, 1.0]
 
 
+def test_what_was_closed_before_stays_closed(model: SMAR) -> None:
+    model.close(["gift card"])
+    close_categories(model, lesson({"shirt": [1.0] * 30, "cable": [-1.0] * 30}))
+    assert model.config.gate.closed == ("cable", "gift card")
+
+
 def test_little_evidence_closes_nothing(model: SMAR) -> None:
     close_categories(model, lesson({"shirt": [1.0] * 50, "cable": [-1.0]}))
     assert model.config.gate.closed == ()

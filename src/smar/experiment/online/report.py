@@ -25,6 +25,7 @@ CONFIDENCE = 0.95
 SUSPICIOUS = 0.001
 """Below this p, the numbers of users in the arms are no chance, and nothing else should be believed."""
 PLANNED_USERS = 10_000
+_NORMAL = 1.96
 _GOALS = {"GMV per user": "gmv", "UCVR": "converted"}
 _RATES = {"CTR": "clicks"}
 _GUARDRAILS = {"empty answers": "empty", "incomplete answers": "incomplete", "seconds a search": "seconds"}
@@ -183,6 +184,8 @@ def _effects(group: str, table: pl.DataFrame, has_before: bool, planned_users: i
         covariate = f"before_{'gmv' if column == 'gmv' else 'orders'}" if has_before else None
         usable = covariate is not None and float(table[covariate].std() or 0) > 0  # type: ignore[arg-type]
         metric = tea.Mean(column, covariate if usable else None, confidence_level=CONFIDENCE)
+        if not float(table[column].var() or 0):  # type: ignore[arg-type]
+            continue  # Nobody differs: there is nothing to compare.
         found = _analyse(table, metric)
         yield _effect(group, figure, found, _always(found, len(table), planned_users))
     yield from _ratios(group, table, _RATES)
@@ -191,7 +194,8 @@ def _effects(group: str, table: pl.DataFrame, has_before: bool, planned_users: i
 def _ratios(group: str, table: pl.DataFrame, columns: dict[str, str]) -> Iterator[Effect]:
     tea = _tea_tasting()
     for figure, column in columns.items():
-        if float(table["exposures"].sum()) and float(table[column].var() or 0):  # type: ignore[arg-type]
+        exposed = table.group_by("variant").agg(pl.col("exposures").sum())["exposures"].to_list()
+        if len(exposed) == 2 and min(exposed) and float(table[column].var() or 0):  # type: ignore[arg-type]
             metric = tea.RatioOfMeans(column, "exposures", confidence_level=CONFIDENCE)
             yield _effect(group, figure, _analyse(table, metric), None)
 
@@ -210,7 +214,7 @@ def _effect(group: str, figure: str, found: Any, always: float | None) -> Effect
         difference,
         found.effect_size_ci_lower,
         found.effect_size_ci_upper,
-        1.0 if math.isnan(found.pvalue) else found.pvalue,
+        found.pvalue,
         None if always is None else difference - always,
         None if always is None else difference + always,
     )
@@ -218,7 +222,7 @@ def _effect(group: str, figure: str, found: Any, always: float | None) -> Effect
 
 def _always(found: Any, users: int, planned: int) -> float:
     """Half the width of an interval that covers the difference at all looks together with 95 %."""
-    error = abs(found.effect_size / found.statistic) if found.statistic else 0.0
+    error = (found.effect_size_ci_upper - found.effect_size_ci_lower) / 2 / _NORMAL
     alpha = 1 - CONFIDENCE
     tightness = (-2 * math.log(alpha) + math.log(-2 * math.log(alpha)) + 1) / planned
     scaled = users * tightness

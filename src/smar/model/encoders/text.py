@@ -5,6 +5,7 @@ Knows words and tokens; nothing of queries, items or products.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,9 @@ from smar.files import digest
 from smar.model.encoders.layers import train_last_layers
 
 _TOKENIZER = "tokenizer.json"
+
+
+_TOKENIZING = threading.Lock()
 
 
 class TextEncoderConfig(Config):
@@ -118,6 +122,11 @@ class TextEncoder(nn.Module):
 
     def tokenize(self, texts: Sequence[str], longest: int) -> tuple[list[np.ndarray], int]:
         """Token ids of each text, int32 [token] with the encoder's own special tokens, and how many were cut."""
+        # Queries and items share a tokenizer that knows one length at a time, and a service has several threads.
+        with _TOKENIZING:
+            return self._tokenize(texts, longest)
+
+    def _tokenize(self, texts: Sequence[str], longest: int) -> tuple[list[np.ndarray], int]:
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
         encodings = self.tokenizer.encode_batch_fast(list(texts))

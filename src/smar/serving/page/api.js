@@ -15,6 +15,24 @@ export function keep(key) {
   sessionStorage.setItem(KEY, key);
 }
 
+export function callOff(...kinds) {
+  for (const kind of kinds) running.get(kind)?.abort();
+}
+
+// Where a service takes a key to read, an <img> cannot show it; then photos are fetched.
+export function photo(image, address) {
+  const key = sessionStorage.getItem(KEY);
+  if (!key) {
+    image.src = address;
+    return image;
+  }
+  fetch(address, { headers: { Authorization: `Bearer ${key}` } })
+    .then((reply) => (reply.ok ? reply.blob() : Promise.reject(reply.status)))
+    .then((blob) => (image.src = URL.createObjectURL(blob)))
+    .catch(() => image.remove());
+  return image;
+}
+
 export async function ask(kind, path, { query = {}, json, body } = {}) {
   running.get(kind)?.abort();
   const controller = new AbortController();

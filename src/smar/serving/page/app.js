@@ -1,6 +1,6 @@
 // The search page. What is asked stands in the address, so that it can be shared, and back goes back.
 
-import { ask, keep, Refused } from "./api.js";
+import { ask, callOff, keep, Refused } from "./api.js";
 import { $, h } from "./dom.js";
 import { showItem } from "./item.js";
 import { decision, facets, grid, need, waiting } from "./results.js";
@@ -141,6 +141,7 @@ function nothing(state) {
 }
 
 function welcome() {
+  callOff("search", "other", "more");
   $("facets").replaceChildren();
   $("lists").replaceChildren();
   say("Type what you are looking for, or drop a photo anywhere on this page.");

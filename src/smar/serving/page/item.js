@@ -1,6 +1,6 @@
 // One item: its photo with what mattered in it, its words with what they are worth, and items like it.
 
-import { ask } from "./api.js";
+import { ask, photo } from "./api.js";
 import { $, h, money } from "./dom.js";
 import { grid } from "./results.js";
 
@@ -28,8 +28,8 @@ function close(dialog) {
 }
 
 function detail(item, why, q) {
-  const photo = item.image
-    ? h("div", { class: "overlay" }, h("img", { src: `${item.image.slice(1)}?width=512`, alt: `Photo of ${item.title}` }), why?.cells && h("canvas", { "aria-hidden": "true" }))
+  const shot = item.image
+    ? h("div", { class: "overlay" }, photo(h("img", { alt: `Photo of ${item.title}` }), `${item.image.slice(1)}?width=512`), why?.cells && h("canvas", { "aria-hidden": "true" }))
     : h("p", { class: "soft" }, "This item has no photo.");
   const facts = [
     ["Brand", item.brand],
@@ -42,7 +42,7 @@ function detail(item, why, q) {
   return h(
     "div",
     { class: "detail" },
-    photo,
+    shot,
     h(
       "div",
       {},

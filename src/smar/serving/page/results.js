@@ -1,5 +1,6 @@
 // Lists of hits, the sentence above them, and what they can be narrowed down by.
 
+import { photo } from "./api.js";
 import { h, money } from "./dom.js";
 
 const FACETS = [
@@ -11,8 +12,8 @@ const MOST_VALUES = 8;
 
 export function card(hit, open, { only = false } = {}) {
   const item = hit.item;
-  const photo = item.image
-    ? h("img", { src: `${item.image.slice(1)}?width=256`, alt: "", loading: "lazy", width: 256, height: 340 })
+  const shot = item.image
+    ? photo(h("img", { alt: "", loading: "lazy", width: 256, height: 340 }), `${item.image.slice(1)}?width=256`)
     : "no photo";
   return h(
     "li",
@@ -20,7 +21,7 @@ export function card(hit, open, { only = false } = {}) {
     h(
       "button",
       { type: "button", class: "card", onclick: () => open(item.item_id) },
-      h("span", { class: "shot" }, photo),
+      h("span", { class: "shot" }, shot),
       h("b", {}, item.title),
       h("small", { class: "soft" }, [item.brand, money(item.price)].filter(Boolean).join(" · ")),
       hit.why?.only_by_image && h("small", { class: "only" }, "by its picture"),
