@@ -95,7 +95,7 @@ def gate_against_oracle(means: Mapping[str, Mapping[str, float]], folder: Path) 
         axes.bar(at, [by_group[group] for group in groups], width, label=name, color=_COLOURS[place])
     axes.set(ylabel="nDCG@10")
     axes.set_xticks(range(len(groups)), groups)
-    axes.legend(frameon=False, fontsize=8, ncols=2)
+    axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.1))
     return _save(figure, folder, "gate_against_oracle")
 
 
