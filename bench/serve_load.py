@@ -17,6 +17,7 @@ import random
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -26,6 +27,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
+import polars as pl
 import psutil
 from machine import describe
 
@@ -155,7 +157,7 @@ def main() -> None:
     given = arguments.parse_args()
     shop = Shop.open(given.shop)
     log = shop.clicks()
-    counts = dict(log.table.group_by("query").sum().select("query", "clicks").iter_rows())
+    counts = dict(log.table.group_by("query").agg(pl.col("clicks").sum()).iter_rows())
     random.seed(0)
     drawn = random.choices(list(counts), list(counts.values()), k=200_000)
     fresh = [query.text for query in shop.queries("dev")]
@@ -164,7 +166,7 @@ def main() -> None:
         "k": K,
         "clients": given.clients,
     }
-    server, port = start(given.run, Path("serve_load.log"))
+    server, port = start(given.run, Path(tempfile.gettempdir()) / "serve_load.log")
     memory = psutil.Process(server.pid)
     try:
         closed_loop(port, iter(fresh[:200]), given.clients, lambda: False)  # warms up

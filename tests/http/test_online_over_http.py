@@ -113,6 +113,24 @@ def test_changes_reach_the_runs_of_all_arms(place: Place, config: ServeConfig) -
             )
 
 
+def test_an_arm_may_name_the_served_run_itself(place: Place, config: ServeConfig) -> None:
+    assert config.online is not None
+    run = _own_run(place, config)
+    named = run.parent / "x" / ".." / "run"
+    (run.parent / "x").mkdir()
+    told = config.online.read_text(encoding="utf-8").replace(
+        'name = "text"', f'name = "text"\nrun = "{named}"'
+    )
+    config.online.write_text(told, encoding="utf-8")
+    with TestClient(create_app(run, config), raise_server_exceptions=False) as client:
+        assert client.put("/v1/items/sofa", json={"title": "velvet sofa"}, headers=HEADERS).status_code == 200
+        found = client.post(
+            "/v1/search", json={"q": "sofa", "k": 100, "user": user_of(config, "text")}
+        ).json()
+        assert "sofa" in ids(found)
+        assert found["served"]["arm"] == "text"
+
+
 def _own_run(place: Place, config: ServeConfig) -> Path:
     assert config.online is not None
     run = config.online.parent / "run"

@@ -77,6 +77,7 @@ class CurrentGeneration:
         self.embedder = BatchingEmbedder(self.model)
         self._journal = Journal(self.index)
         self._changing = threading.Lock()
+        self._looking = threading.Lock()
         self._refused = ""
         self._stop = threading.Event()
         self._opened = self._open()
@@ -115,20 +116,22 @@ class CurrentGeneration:
         Raises:
             DataError, MismatchError: it cannot be opened; the one before goes on answering.
         """
-        name = current(self.index).name
-        if name in (self._opened.name, self._refused):
-            return
-        try:
-            opened = self._open()
-        except SmarError:
-            self._refused = name
-            raise
-        with self._changing:
-            # What was changed while it was opened.
-            newer = read_changes(self.index, after=opened.segments.number)
-            self._opened = _with_segments(opened, opened.segments.with_changes(self.model, newer))
-        self._refused = ""
-        _log.info("generation %s answers", opened.name)
+        # A roll-back looks too; what was opened last must be what was current last.
+        with self._looking:
+            name = current(self.index).name
+            if name in (self._opened.name, self._refused):
+                return
+            try:
+                opened = self._open()
+            except SmarError:
+                self._refused = name
+                raise
+            with self._changing:
+                # What was changed while it was opened.
+                newer = read_changes(self.index, after=opened.segments.number)
+                self._opened = _with_segments(opened, opened.segments.with_changes(self.model, newer))
+            self._refused = ""
+            _log.info("generation %s answers", opened.name)
 
     def close(self) -> None:
         """Stop following, embedding and changing."""

@@ -45,8 +45,9 @@ class Running:
         self.service = Service(self.generation, config, cache)
         self._of_arms: dict[Path, Service] = {}
         for arm in () if self.online is None else self.online.arm:
-            if arm.run is not None and arm.run not in self._of_arms:
-                self._of_arms[arm.run] = Service(CurrentGeneration(arm.run), config, cache)
+            # Each run is opened once, whatever it is called: only one may write its journal.
+            if arm.run is not None and arm.run.resolve() not in {run.resolve(), *self._of_arms}:
+                self._of_arms[arm.run.resolve()] = Service(CurrentGeneration(arm.run), config, cache)
         self.metrics.present.set_function(lambda: self.admission.present)
         self.metrics.items.set_function(lambda: len(self.generation.opened.segments))
 
@@ -144,7 +145,7 @@ class Running:
         return EventReply(arm=arm.name)
 
     def _of(self, arm: Arm) -> Service:
-        return self.service if arm.run is None else self._of_arms[arm.run]
+        return self.service if arm.run is None else self._of_arms.get(arm.run.resolve(), self.service)
 
     def count(self, reply: SearchReply) -> None:
         """Count a search."""

@@ -218,7 +218,7 @@ class ExplainReply(Wire):
     image: float
     """What the photo adds."""
     words: list[WordWeight]
-    """The words of the text, in their order."""
+    """The words of the text, in their order; of more than 40, the first 40."""
     cells: list[list[float]] | None
     """By how much the score falls with one cell of the photo dulled, row by row; null without a photo."""
     served: Served
