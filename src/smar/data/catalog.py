@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import polars as pl
+from jaxtyping import Int64
 
 from smar.data.columns import Column, cast, cell_faults, missing_columns
 from smar.data.records import Fault, Item, refuse
@@ -91,9 +93,20 @@ class Catalog:
 
     def item(self, row: int) -> Item:
         """The item of a row."""
-        cells = self.table.row(row, named=True)
-        attributes = {name: cells[name] for name in self.attributes}
-        return Item(**{name: cells[name] for name in CANONICAL}, attributes=attributes)
+        return self.items([row])[0]
+
+    def items(self, rows: Sequence[int] | Int64[np.ndarray, " row"]) -> list[Item]:
+        """The items of some rows, in their order."""
+        known = len(CANONICAL)
+        names = self.attributes
+        return [
+            Item(
+                **dict(zip(CANONICAL, cells[:known], strict=True)),
+                attributes=dict(zip(names, cells[known:], strict=True)),
+            )
+            # A row at a time: to gather some from all columns at once, polars wakes a pool of threads.
+            for cells in map(self.table.row, map(int, rows))
+        ]
 
     def rows(self, rows: Sequence[int]) -> Catalog:
         """Some rows as a catalogue of their own, in the order of their ids."""

@@ -28,6 +28,9 @@ class ExperimentConfig(Config):
     """How held-out clicks judge a model during training."""
     index: IndexConfig = IndexConfig()
     """How items are indexed."""
+    compile_queries: bool = True
+    """Whether `smar index` compiles the query tower, with weights of 8 bits; searches then use that. Without it they
+    use the model itself, which is some ten times slower and starts more slowly."""
     groups: dict[str, tuple[str, ...]] = Field(default={})
     """Departments that `smar reproduce` shows together, by the group's name; without any, each by itself."""
     threads: int | None = Field(default=None, ge=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from smar.data.shop import Shop
 from smar.errors import ModelError
 from smar.experiment.config import ExperimentConfig
+from smar.model.compiled import FOLDER as QUERIES
+from smar.model.compiled import CompiledQueries
 from smar.model.smar import SMAR
 from smar.model.store import FOLDER
 from smar.retrieval.engine import SearchEngine
@@ -43,6 +46,7 @@ class Run:
         changes are taken to be in the table.
         """
         self.model.cache = cache or self.model.cache
+        self._compile_queries()
         log = shop.clicks(self.config.clicks) if shop.has_log else None
         changes = read_changes(self.folder / "index")
         newer = [change for change in changes if change.time > shop.items_written]
@@ -52,7 +56,19 @@ class Run:
 
     def engine(self) -> SearchEngine:
         """A search engine over the current index; `smar index` makes one."""
-        return SearchEngine.open(self.folder, self.model)
+        compiled = CompiledQueries.of_run(self.folder)
+        return SearchEngine.open(self.folder, compiled or self.model)
+
+    def _compile_queries(self) -> None:
+        folder = self.folder / QUERIES
+        if not self.config.compile_queries:
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        compiled = CompiledQueries.of_run(self.folder)
+        if compiled is None or compiled.fingerprint != self.model.fingerprint:
+            from smar.model.compiling import compile_queries
+
+            compile_queries(self.model, folder)
 
 
 def open_run(folder: str | Path) -> Run:

@@ -13,7 +13,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from smar.model.encoders.image import ImageStates
-from smar.model.lexical import Grams
+from smar.model.grams import Grams
 from smar.model.smar import SMAR
 from smar.model.sources import ItemStates, Texts, TextStates
 

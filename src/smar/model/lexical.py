@@ -6,27 +6,18 @@ Knows the spelling of words and nothing of their meaning, which is the text towe
 from __future__ import annotations
 
 import math
-import re
-import zlib
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int32, Int64
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from smar.config import Config
-from smar.data.clicks import normalise_query
+from smar.model.grams import BUCKETS, Grams, signs
 from smar.model.towers import unit
 
-BUCKETS = 65_536
-"""Words and trigrams are hashed to as many numbers; two that share one look alike (our choice)."""
-
-_WORD = re.compile(r"[^\W_]+(?:[./-][^\W_]+)*")
 _FIRST_RATIO = 0.5
 
 
@@ -35,47 +26,6 @@ class LexicalConfig(Config):
 
     dim: int = Field(default=384, ge=0)
     """Components that it adds to `dim`; 0 leaves it out. Fewer make smaller indexes and more chance likenesses."""
-
-
-@dataclass(frozen=True)
-class Grams:
-    """The hashed words and letter trigrams of texts, each once a text; a text's lie at `starts[row]:starts[row + 1]`.
-
-    `weights` are 1 + log(occurrences in the text).
-    """
-
-    ids: Int32[np.ndarray, " gram"]
-    weights: Float32[np.ndarray, " gram"]
-    starts: Int64[np.ndarray, " start"]
-
-    @classmethod
-    def read(cls, texts: Sequence[str]) -> Grams:
-        """Find the grams of each text, spelt as queries are normalised."""
-        of_word: dict[str, list[int]] = {}
-        ids: list[int] = []
-        counts: list[int] = []
-        starts = [0]
-        for text in texts:
-            found: Counter[int] = Counter()
-            for word in _WORD.findall(normalise_query(text)):
-                if word not in of_word:
-                    of_word[word] = _hash_word(word)
-                found.update(of_word[word])
-            ids.extend(found.keys())
-            counts.extend(found.values())
-            starts.append(len(ids))
-        weights = 1 + np.log(np.array(counts, dtype=np.float32))
-        return cls(np.array(ids, dtype=np.int32), weights, np.array(starts, dtype=np.int64))
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    def take(self, rows: Int64[np.ndarray, " row"]) -> Grams:
-        """The grams of the texts in `rows`, in their order."""
-        counts = self.starts[rows + 1] - self.starts[rows]
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        at = np.arange(starts[-1]) + np.repeat(self.starts[rows] - starts[:-1], counts)
-        return Grams(self.ids[at], self.weights[at], starts)
 
 
 class LexicalSketch(nn.Module):
@@ -96,7 +46,8 @@ class LexicalSketch(nn.Module):
         self.ratio = nn.Linear(dim, 1)
         nn.init.zeros_(self.ratio.weight)
         nn.init.constant_(self.ratio.bias, math.log(_FIRST_RATIO))
-        self.register_buffer("codes", _codes(config.dim), persistent=False)
+        codes = torch.from_numpy(signs(config.dim).astype(np.float32) / math.sqrt(max(config.dim, 1)))
+        self.register_buffer("codes", codes, persistent=False)
         self.register_buffer("rarity", torch.ones(BUCKETS))
 
     def measure(self, grams: Grams) -> None:
@@ -120,27 +71,12 @@ class LexicalSketch(nn.Module):
         return unit(torch.cat([vectors, sketches], dim=-1))
 
     def with_query_words(
-        self, vectors: Float[Tensor, "query dim"], grams: Grams
+        self, vectors: Float[Tensor, "query dim"], sketches: Float[Tensor, "query lexical"]
     ) -> Float[Tensor, "query joined"]:
         """Meaning and spelling of queries side by side, in parts that the meaning decides, of unit length."""
         ratio = self.ratio(vectors).float().exp()
-        return unit(torch.cat([vectors, ratio * self(grams)], dim=-1))
+        return unit(torch.cat([vectors, ratio * sketches], dim=-1))
 
     def without_words(self, vectors: Float[Tensor, "image dim"]) -> Float[Tensor, "image joined"]:
         """Vectors of what has no words, an image, beside a zero."""
         return F.pad(vectors, (0, self.dim))
-
-
-def _hash_word(word: str) -> list[int]:
-    """The word itself and its letter trigrams, with marks where it begins and ends, as buckets."""
-    marked = f"<{word}>"
-    grams = [f" {word}", *(marked[at : at + 3] for at in range(len(marked) - 2))]
-    return [zlib.crc32(gram.encode()) % BUCKETS for gram in grams]
-
-
-def _codes(dim: int) -> Float[Tensor, "bucket dim"]:
-    """+1 or -1 over sqrt(dim) for each bucket and component, the same on every machine."""
-    words = np.random.PCG64(0).random_raw(math.ceil(BUCKETS * dim / 64))
-    bits = np.unpackbits(words.astype("<u8").view(np.uint8), count=BUCKETS * dim)
-    signs = bits.reshape(BUCKETS, dim).astype(np.float32) * 2 - 1
-    return torch.from_numpy(signs / math.sqrt(max(dim, 1)))

@@ -215,7 +215,9 @@ class SMAR(nn.Module):
     def queries(self, states: TextStates) -> Float[Tensor, "query dim"]:
         """Q(q): vectors of a batch of queries."""
         vectors: Tensor = self.query_tower(states.states, states.mask).vectors
-        return self.lexical.with_query_words(vectors, states.grams) if self.lexical else vectors
+        if self.lexical is None:
+            return vectors
+        return self.lexical.with_query_words(vectors, self.lexical(states.grams))
 
     def items(self, states: ItemStates) -> ItemOutput:
         """S_t(s), S_i(s) and S_m(s) of a batch of items."""
@@ -308,12 +310,15 @@ class SMAR(nn.Module):
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
+        # To set every module's mode takes as long as a short query; a model that was loaded has it set.
         was_training = self.training
-        self.eval()
+        if was_training:
+            self.eval()
         try:
             yield
         finally:
-            self.train(was_training)
+            if was_training:
+                self.train()
 
 
 Precision = Literal["auto", "float32", "bfloat16"]

@@ -26,7 +26,7 @@ from smar.errors import ModelError
 from smar.files import digest
 from smar.model.encoders.image import ImageEncoder, ImageStates
 from smar.model.encoders.text import TextEncoder
-from smar.model.lexical import Grams
+from smar.model.grams import Grams
 from smar.progress import console, track
 
 Rows = Int64[np.ndarray, " row"]

@@ -221,10 +221,8 @@ class SearchEngine:
         ]
 
     def _hits(self, found: Found) -> tuple[Hit, ...]:
-        pairs = zip(found.rows.tolist(), found.scores.tolist(), strict=True)
-        return tuple(
-            Hit(rank, score, self.catalog.item(row)) for rank, (row, score) in enumerate(pairs, start=1)
-        )
+        pairs = zip(self.catalog.items(found.rows), found.scores.tolist(), strict=True)
+        return tuple(Hit(rank, score, item) for rank, (item, score) in enumerate(pairs, start=1))
 
     def _find(
         self,

@@ -15,6 +15,7 @@ from typing import Any
 
 from smar.data.catalog import Catalog
 from smar.errors import SmarError
+from smar.model.compiled import CompiledQueries
 from smar.model.smar import SMAR, ItemArrays, QueryVectors
 from smar.model.store import FOLDER
 from smar.retrieval.engine import SearchEngine, folded_changes
@@ -22,7 +23,7 @@ from smar.retrieval.generations import current
 from smar.retrieval.journal import Change, Journal, changed_items, read_changes
 from smar.retrieval.lexical import BM25
 from smar.retrieval.suggestions import Suggestions, read_suggestions
-from smar.serving.embedding import BatchingEmbedder
+from smar.serving.embedding import RememberingEmbedder
 from smar.serving.searching import Searcher
 from smar.serving.segments import Segments
 
@@ -74,7 +75,7 @@ class CurrentGeneration:
     def __init__(self, run: Path) -> None:
         self.index = run / "index"
         self.model = SteadyModel(SMAR.load(run / FOLDER))
-        self.embedder = BatchingEmbedder(self.model)
+        self.embedder = RememberingEmbedder(CompiledQueries.of_run(run) or self.model)
         self._journal = Journal(self.index)
         self._changing = threading.Lock()
         self._looking = threading.Lock()
@@ -134,10 +135,9 @@ class CurrentGeneration:
             _log.info("generation %s answers", opened.name)
 
     def close(self) -> None:
-        """Stop following, embedding and changing."""
+        """Stop following and changing."""
         self._stop.set()
         self._thread.join()
-        self.embedder.close()
         self._journal.close()
 
     def _open(self) -> Opened:

@@ -6,9 +6,8 @@ import functools
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.responses import Response
 
-from smar.retrieval.engine import ImageMode
-from smar.retrieval.filters import parse_filters
 from smar.serving.errors import ERRORS
 from smar.serving.running import Running
 from smar.serving.service import PREFIX
@@ -20,14 +19,11 @@ from smar.serving.wire import (
     ErrorReply,
     EventIn,
     EventReply,
-    Offset,
     PhotoReply,
-    SearchMode,
+    SearchLink,
     SearchReply,
     SearchRequest,
     SuggestReply,
-    User,
-    Words,
 )
 
 PHOTO = f"{PREFIX}/search/photo"
@@ -38,46 +34,33 @@ def add_search(app: FastAPI, running: Running) -> None:
     """Add them."""
     routes = APIRouter(dependencies=running.may_read)
 
-    async def answer(request: Request, asked: SearchRequest) -> SearchReply:
-        reply = await running.answer(lambda left: running.search(asked, request.state.request_id, left))
-        running.count(reply)
-        return reply
+    async def answer(request: Request, asked: SearchRequest) -> Response:
+        def search(left: float) -> bytes:
+            reply = running.search(asked, request.state.request_id, left)
+            running.count(reply)
+            return reply.model_dump_json().encode()
 
-    @routes.get(f"{PREFIX}/search", responses=ERRORS, tags=["search"], summary="Search, in a link")
-    async def search(
-        request: Request,
-        q: Annotated[Words, Query(description="What the shopper typed.")],
-        k: Depth = 10,
-        offset: Offset = 0,
-        filter: Annotated[  # noqa: A002 - the name that clients write
-            list[str],
-            Query(max_length=16, description="brand=Acme, in_stock=true or price=10..40; repeatable."),
-        ] = [],  # noqa: B006 (FastAPI copies it)
-        image: ImageMode = "auto",
-        mode: SearchMode = "semantic",
-        without: Annotated[
-            list[Words], Query(max_length=8, description="What is not wanted; repeatable.")
-        ] = [],  # noqa: B006
-        explain: Annotated[bool, Query(description="Also say what the image adds to each hit.")] = False,
-        user: Annotated[User | None, Query(description="Who searches, for an online test.")] = None,
-    ) -> SearchReply:
-        asked = SearchRequest.model_validate(
-            {
-                "q": q,
-                "k": k,
-                "offset": offset,
-                "filters": parse_filters(filter),
-                "image": image,
-                "mode": mode,
-                "without": without,
-                "explain": explain,
-                "user": user,
-            }
-        )
-        return await answer(request, asked)
+        # Written here, not by FastAPI, which would check each of the hits once more.
+        return Response(await running.answer(search), media_type="application/json")
 
-    @routes.post(f"{PREFIX}/search", responses=ERRORS, tags=["search"], summary="Search, with everything")
-    async def search_with(request: Request, asked: SearchRequest) -> SearchReply:
+    @routes.get(
+        f"{PREFIX}/search",
+        response_model=SearchReply,
+        responses=ERRORS,
+        tags=["search"],
+        summary="Search, in a link",
+    )
+    async def search(request: Request, link: Annotated[SearchLink, Query()]) -> Response:
+        return await answer(request, link.asked())
+
+    @routes.post(
+        f"{PREFIX}/search",
+        response_model=SearchReply,
+        responses=ERRORS,
+        tags=["search"],
+        summary="Search, with everything",
+    )
+    async def search_with(request: Request, asked: SearchRequest) -> Response:
         return await answer(request, asked)
 
     @routes.post(

@@ -26,7 +26,7 @@ from smar.retrieval.hybrid import DEPTH, fuse
 from smar.retrieval.index import Rows
 from smar.retrieval.results import VectorChoice
 from smar.retrieval.vectors import Flags, Vectors
-from smar.serving.embedding import BatchingEmbedder, Embedded
+from smar.serving.embedding import Embedded, RememberingEmbedder
 from smar.serving.segments import Segments
 from smar.serving.wire import Ask, Range
 
@@ -115,7 +115,7 @@ class Searcher:
 
     model: SMAR
     segments: Segments
-    embedder: BatchingEmbedder
+    embedder: RememberingEmbedder
 
     def search(self, understood: Understanding, ask: Ask, watch: Stopwatch) -> Ranked:
         """The hits from `ask.offset` on.

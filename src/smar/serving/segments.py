@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,11 @@ class Segment:
     def __len__(self) -> int:
         return len(self.engine)
 
+    @cached_property
+    def shown(self) -> int:
+        """How many rows can be found."""
+        return len(self) - int(np.count_nonzero(self.hidden))
+
 
 @dataclass(frozen=True, eq=False)
 class Segments:
@@ -65,7 +71,7 @@ class Segments:
 
     def __len__(self) -> int:
         """Items that can be found."""
-        return sum(len(part) - int(part.hidden.sum()) for part in self.parts)
+        return sum(part.shown for part in self.parts)
 
     def with_changes(self, model: ItemEmbedder, changes: Sequence[Change]) -> Segments:
         """These items after `changes`; only what they bring is embedded.
@@ -105,6 +111,12 @@ class Segments:
         part, place = self.place(row)
         return part.engine.catalog.item(place)
 
+    def items(self, rows: Rows) -> list[Item]:
+        """The items of some rows, in their order."""
+        if len(self.parts) == 1:
+            return self.engine.catalog.items(rows)
+        return [self.item(row) for row in rows.tolist()]
+
     def passing(self, filters: dict[str, FilterValue]) -> Flags:
         """Which rows pass filters, hidden ones never.
 
@@ -117,7 +129,7 @@ class Segments:
 
     def shown(self) -> Flags | None:
         """Which rows can be found; None for all."""
-        if not any(part.hidden.any() for part in self.parts):
+        if len(self) == self.rows:
             return None
         return np.concatenate([~part.hidden for part in self.parts])
 

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from smar.data.images import ImageUnreadable
+from smar.data.records import Item
 from smar.errors import DataError, QueryError
 from smar.retrieval.generations import current, generations, roll_back
 from smar.serving.config import ServeConfig
@@ -134,8 +135,8 @@ class Service:
             NotFound: there is none.
         """
         opened, watch = self._current(), Stopwatch()
-        item = _item(opened, _row(opened, item_id))
-        return ItemReply(item=item, served=_served(opened, request_id, watch))
+        item = opened.segments.item(_row(opened, item_id))
+        return ItemReply(item=_shown(item), served=_served(opened, request_id, watch))
 
     def photo(self, item_id: str, width: int) -> Thumbnail:
         """The photo of an item, about `width` pixels wide.
@@ -212,10 +213,11 @@ class Service:
             last = offset + len(ranked.rows)
             reasons: list[Why | None] = [_why(reason, ranked, last) for reason in ranked.why or ()]
             reasons += [None] * (len(ranked.rows) - len(reasons))
-            hits = zip(ranked.rows.tolist(), ranked.scores.tolist(), reasons, strict=True)
+            items = opened.segments.items(ranked.rows)
+            hits = zip(items, ranked.scores.tolist(), reasons, strict=True)
             return [
-                HitOut(rank=rank, score=score, item=_item(opened, row), why=why)
-                for rank, (row, score, why) in enumerate(hits, start=offset + 1)
+                HitOut(rank=rank, score=score, item=_shown(item), why=why)
+                for rank, (item, score, why) in enumerate(hits, start=offset + 1)
             ]
 
 
@@ -233,8 +235,7 @@ def _cells(item: ItemIn) -> dict[str, Any]:
     return {**item.attributes, **item.model_dump(exclude={"attributes"})}
 
 
-def _item(opened: Opened, row: int) -> ItemOut:
-    item = opened.segments.item(row)
+def _shown(item: Item) -> ItemOut:
     photo = None if item.image is None else f"{PREFIX}/images/{quote(item.item_id, safe='')}"
     return ItemOut.of(item, photo)
 

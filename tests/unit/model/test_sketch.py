@@ -13,7 +13,8 @@ import torch
 from model_fakes import small_model
 from smar.data.shop import Shop
 from smar.files import digest
-from smar.model.lexical import Grams, LexicalConfig, LexicalSketch
+from smar.model.grams import Grams
+from smar.model.lexical import LexicalConfig, LexicalSketch
 
 TITLES = [
     "Everbilt 1/2 in. x 10 ft. copper pipe, type L",
@@ -99,7 +100,10 @@ def test_a_text_without_letters_has_no_sketch_and_its_vector_is_still_of_unit_le
     grams = Grams.read(["***", "door"])
     assert sketch(grams)[0].abs().max() == 0
     meaning = torch.nn.functional.normalize(torch.ones(2, 8), dim=-1)
-    for joined in (sketch.with_query_words(meaning, grams), sketch.with_item_words(meaning, sketch(grams))):
+    for joined in (
+        sketch.with_query_words(meaning, sketch(grams)),
+        sketch.with_item_words(meaning, sketch(grams)),
+    ):
         torch.testing.assert_close(joined.norm(dim=-1), torch.ones(2))
 
 
@@ -109,7 +113,7 @@ def test_the_meaning_of_a_query_decides_how_much_spelling_counts() -> None:
     with torch.no_grad():
         sketch.ratio.weight[0, 0] = 2.0
     meanings = torch.eye(8)[:2]
-    first, second = sketch.with_query_words(meanings, grams)
+    first, second = sketch.with_query_words(meanings, sketch(grams))
     assert first[8:].norm() > 2 * second[8:].norm()
 
 
