@@ -20,6 +20,7 @@ from smar.data.catalog import Catalog
 from smar.data.shop import Shop
 from smar.retrieval.engine import SearchEngine
 from smar.serving.app import create_app
+from smar.serving.config import ServeConfig
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 EVIL = '<img src=x onerror="window.ran = true">'
@@ -42,7 +43,11 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     model = small_model(cache=folder / "cache")
     model.save(folder / "run" / "model")
     SearchEngine.write_generation(folder / "run", model, shop.catalog, log=shop.clicks())
-    server = uvicorn.Server(uvicorn.Config(create_app(folder / "run"), port=0, log_config=None))
+    other = small_model(cache=folder / "cache", seed=1)
+    other.save(folder / "other" / "model")
+    SearchEngine.write_generation(folder / "other", other, shop.catalog)
+    app = create_app(folder / "run", ServeConfig(beside=(folder / "other",)))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -111,7 +116,7 @@ def test_the_address_holds_what_is_asked(page: Page) -> None:
 def test_with_and_without_pictures_side_by_side(page: Page) -> None:
     page.goto("/?q=blue+dress")
     expect(page.locator(".card")).to_have_count(40)
-    page.get_by_label("Compare with and without pictures").check()
+    page.get_by_label("Side by side").select_option(label="without and with pictures")
     sides = page.locator(".sides section")
     expect(sides).to_have_count(2)
     for side in (sides.first, sides.last):
@@ -120,6 +125,18 @@ def test_with_and_without_pictures_side_by_side(page: Page) -> None:
     assert common is not None
     for side in (sides.first, sides.last):
         assert side.locator(".only-here").count() == 20 - int(common[1])
+
+
+def test_two_runs_side_by_side(page: Page) -> None:
+    page.goto("/?q=blue+dress&image=never")
+    page.get_by_label("Side by side").select_option(label="run and other")
+    expect(page).to_have_url(re.compile("compare=run%3Aother"))
+    expect(page.locator(".sides h2")).to_have_text(["run", "other"])
+    titles = [side.locator(".card").all_inner_texts() for side in page.locator(".sides section").all()]
+    assert len(titles[0]) == len(titles[1]) == 20
+    assert titles[0] != titles[1]
+    page.reload()
+    expect(page.locator(".sides h2")).to_have_text(["run", "other"])
 
 
 def test_an_item_is_explained_and_closed_by_escape(page: Page) -> None:
@@ -192,7 +209,7 @@ def test_what_a_title_says_never_runs(page: Page) -> None:
 def test_people_of_all_abilities_can_use_it(page: Page, scheme: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    for path in ("/", "/?q=red+shirt", "/?q=red+shirt&compare=1"):
+    for path in ("/", "/?q=red+shirt", "/?q=red+shirt&compare=pictures"):
         page.goto(path)
         expect(page.get_by_role("status")).not_to_be_empty()
         if "q=" in path:

@@ -63,6 +63,13 @@ def test_each_arm_searches_as_it_is_set(place: Place, config: ServeConfig) -> No
         assert other["served"]["model"] != text["served"]["model"] == plain["served"]["model"]
 
 
+def test_a_user_of_the_test_cannot_choose_the_run(place: Place, config: ServeConfig) -> None:
+    with TestClient(create_app(place.run, config), raise_server_exceptions=False) as client:
+        reply = client.get("/v1/search", params={"q": "red", "user": "1", "run": "run"})
+        assert reply.status_code == 400
+        assert "the arm of a user decides which run answers" in reply.json()["error"]["message"]
+
+
 def test_what_happens_is_noted_without_names_or_queries(place: Place, config: ServeConfig) -> None:
     user = user_of(config, "other")
     with TestClient(create_app(place.run, config), raise_server_exceptions=False) as client:

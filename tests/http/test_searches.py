@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from model_fakes import small_model
 from service_place import Place, ids
+from smar.errors import ConfigError
 from smar.retrieval.engine import SearchEngine
 from smar.retrieval.lexical import BM25
+from smar.serving.app import create_app
+from smar.serving.config import ServeConfig
 
 
 def search(client: TestClient, **asked: Any) -> dict[str, Any]:
@@ -232,3 +238,36 @@ def test_suggestions_begin_as_typed(client: TestClient, place: Place) -> None:
     assert client.get("/v1/suggest", params={"q": ""}).json() == {"suggestions": []}
     # Asked twice in all: not enough to be shown to others.
     assert client.get("/v1/suggest", params={"q": "shirt in"}).json() == {"suggestions": []}
+
+
+def test_runs_beside_the_first_answer_by_name(place: Place, tmp_path: Path) -> None:
+    other = small_model(cache=tmp_path / "cache", seed=1)
+    other.save(tmp_path / "other" / "model")
+    SearchEngine.write_generation(tmp_path / "other", other, place.shop.catalog)
+    config = ServeConfig(beside=(tmp_path / "other",))
+    with TestClient(create_app(place.run, config), raise_server_exceptions=False) as client:
+        assert client.get("/v1/runs").json() == {"runs": ["run", "other"]}
+        first, named, beside = (
+            client.get("/v1/search", params={"q": "red shirt"} | run).json()
+            for run in ({}, {"run": "run"}, {"run": "other"})
+        )
+        assert first["hits"] == named["hits"] != beside["hits"]
+        assert first["served"]["model"] == place.model.fingerprint
+        assert beside["served"]["model"] == other.fingerprint
+        batch = client.post("/v1/search/batch", json={"queries": ["red shirt"], "run": "other"}).json()
+        assert batch["results"][0]["hits"] == beside["hits"]
+        unknown = client.get("/v1/search", params={"q": "red", "run": "third"})
+        assert unknown.status_code == 404
+        assert "there is no run 'third' here; there are run, other" in unknown.json()["error"]["message"]
+
+
+def test_runs_of_one_name_cannot_stand_side_by_side(place: Place, tmp_path: Path) -> None:
+    shutil.copytree(place.run, tmp_path / place.run.name)
+    with pytest.raises(ConfigError, match="need folders of different names"):
+        create_app(place.run, ServeConfig(beside=(tmp_path / place.run.name,)))
+
+
+def test_a_link_with_a_parameter_that_is_not_known_is_refused(client: TestClient) -> None:
+    reply = client.get("/v1/search", params={"q": "red", "filters": "brand=Acme"})
+    assert reply.status_code == 422
+    assert "filters" in reply.json()["error"]["message"]

@@ -26,6 +26,10 @@ def serve(
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="Limits, as TOML (docs/serving.md).")
     ] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option("--beside", metavar="RUN", help="A further run, to compare with; repeatable."),
+    ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the search page in a browser.")] = False,
 ) -> None:
     """Answer searches over HTTP, until it is interrupted.
@@ -34,7 +38,7 @@ def serve(
     """
     from smar.serving.server import serve as answer
 
-    answer(run, host, port, config, open_page=open_page)
+    answer(run, host, port, config, beside=beside or (), open_page=open_page)
 
 
 @app.command(name="make-key")

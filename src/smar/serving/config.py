@@ -30,6 +30,8 @@ class ServeConfig(Config):
     """A TOML file of keys (`smar make-key`); without one nobody can change anything."""
     reads_need_key: bool = False
     """Whether searching takes a key too."""
+    beside: tuple[Path, ...] = ()
+    """Further runs to search by their folders' names, to compare them with the first."""
     online: Path | None = None
     """A TOML file of an online test (docs/online-test.md), whose arms answer users' searches."""
     cache: Path | None = None

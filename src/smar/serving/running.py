@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from fastapi import Depends
 
+from smar.errors import ConfigError, QueryError
 from smar.serving.admission import Admission
 from smar.serving.config import ServeConfig
 from smar.serving.generation import CurrentGeneration
@@ -17,7 +18,16 @@ from smar.serving.keys import Keys
 from smar.serving.metrics import Metrics
 from smar.serving.online import Arm, EventLog, OnlineTest
 from smar.serving.service import Conflict, NotFound, Service
-from smar.serving.wire import ChangeReply, EventIn, EventReply, ItemIn, SearchReply, SearchRequest
+from smar.serving.wire import (
+    BatchReply,
+    BatchRequest,
+    ChangeReply,
+    EventIn,
+    EventReply,
+    ItemIn,
+    SearchReply,
+    SearchRequest,
+)
 
 Answer = TypeVar("Answer")
 _SECONDS_TO_WRITE = 30.0
@@ -43,11 +53,18 @@ class Running:
         cache = config.cache or run / "thumbnails"
         self.generation = CurrentGeneration(run)
         self.service = Service(self.generation, config, cache)
-        self._of_arms: dict[Path, Service] = {}
-        for arm in () if self.online is None else self.online.arm:
-            # Each run is opened once, whatever it is called: only one may write its journal.
-            if arm.run is not None and arm.run.resolve() not in {run.resolve(), *self._of_arms}:
-                self._of_arms[arm.run.resolve()] = Service(CurrentGeneration(arm.run), config, cache)
+        # Each run is opened once, whatever it is called: only one may write its journal.
+        self._opened = {run.resolve(): self.service}
+        arms = () if self.online is None else self.online.arm
+        for other in (*config.beside, *(arm.run for arm in arms if arm.run is not None)):
+            if other.resolve() not in self._opened:
+                self._opened[other.resolve()] = Service(CurrentGeneration(other), config, cache)
+        self.named = {one.resolve().name: self._opened[one.resolve()] for one in (run, *config.beside)}
+        """The runs that a search may ask for by name, the one that answers otherwise first."""
+        if len(self.named) <= len(config.beside):
+            raise ConfigError(
+                f"runs side by side need folders of different names, not {run} and {config.beside}"
+            )
         self.metrics.present.set_function(lambda: self.admission.present)
         self.metrics.items.set_function(lambda: len(self.generation.opened.segments))
 
@@ -70,8 +87,8 @@ class Running:
 
     @property
     def services(self) -> list[Service]:
-        """Of the run, and of the runs of arms."""
-        return [self.service, *self._of_arms.values()]
+        """Of the run, of those beside it, and of the runs of arms."""
+        return list(self._opened.values())
 
     def change(self, item_id: str, item: ItemIn | None) -> ChangeReply:
         """Put an item in, or, with None, take it out, in every run that answers.
@@ -95,9 +112,16 @@ class Running:
         return ChangeReply(number=numbers[0])
 
     def search(self, asked: SearchRequest, request_id: str, seconds: float) -> SearchReply:
-        """Search as the request says, or, for a user of an online test, as the user's arm does, and note it."""
+        """Search as the request says, or, for a user of an online test, as the user's arm does, and note it.
+
+        Raises:
+            NotFound: no run of the name that was asked for is served.
+            QueryError: the search is not understood.
+        """
         if self.online is None or self.events is None or asked.user is None:
-            return self.service.search(asked, request_id, seconds)
+            return self._of_name(asked.run).search(asked, request_id, seconds)
+        if asked.run is not None:
+            raise QueryError("the arm of a user decides which run answers; leave out `run` or `user`")
         arm = self.online.of(asked.user)
         service = self._of(arm)
         began = time.perf_counter()
@@ -117,6 +141,10 @@ class Running:
                 }
             )
         return reply.model_copy(update={"served": reply.served.model_copy(update={"arm": arm.name})})
+
+    def batch(self, asked: BatchRequest, request_id: str, seconds: float) -> BatchReply:
+        """Several searches in one run; raises as `search` does."""
+        return self._of_name(asked.run).batch(asked, request_id, seconds)
 
     def happened(self, given: EventIn) -> EventReply:
         """Note what a user did; it is on disk when this returns.
@@ -145,7 +173,14 @@ class Running:
         return EventReply(arm=arm.name)
 
     def _of(self, arm: Arm) -> Service:
-        return self.service if arm.run is None else self._of_arms.get(arm.run.resolve(), self.service)
+        return self.service if arm.run is None else self._opened[arm.run.resolve()]
+
+    def _of_name(self, name: str | None) -> Service:
+        if name is None:
+            return self.service
+        if name not in self.named:
+            raise NotFound(f"there is no run {name!r} here; there are {', '.join(self.named)}")
+        return self.named[name]
 
     def count(self, reply: SearchReply) -> None:
         """Count a search."""

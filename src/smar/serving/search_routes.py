@@ -67,9 +67,7 @@ def add_search(app: FastAPI, running: Running) -> None:
         f"{PREFIX}/search/batch", responses=ERRORS, tags=["search"], summary="Several searches at once"
     )
     async def batch(request: Request, asked: BatchRequest) -> BatchReply:
-        replies = await running.answer(
-            functools.partial(running.service.batch, asked, request.state.request_id)
-        )
+        replies = await running.answer(functools.partial(running.batch, asked, request.state.request_id))
         for reply in replies.results:
             running.count(reply)
         return replies

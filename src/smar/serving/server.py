@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 import webbrowser
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,15 @@ _log = logging.getLogger("smar.serving")
 _EXTRAS = ("request_id", "client", "route", "status", "seconds")
 
 
-def serve(run: Path, host: str, port: int, config: Path | None = None, *, open_page: bool = False) -> None:
+def serve(
+    run: Path,
+    host: str,
+    port: int,
+    config: Path | None = None,
+    *,
+    beside: Sequence[Path] = (),
+    open_page: bool = False,
+) -> None:
     """Serve a run until a signal ends it; requests under way are still answered.
 
     Args:
@@ -23,6 +32,7 @@ def serve(run: Path, host: str, port: int, config: Path | None = None, *, open_p
         host: the address to listen on.
         port: 0 takes a free one; the log says which.
         config: a TOML file of `ServeConfig`.
+        beside: further runs, to compare with, beside those that `config` names.
         open_page: show the search page in a browser, if there is one.
 
     Raises:
@@ -37,6 +47,7 @@ def serve(run: Path, host: str, port: int, config: Path | None = None, *, open_p
     except ModuleNotFoundError as error:
         raise ConfigError(f"smar serve needs {error.name}; run `pip install 'smar[serve]'`") from error
     settings = ServeConfig() if config is None else ServeConfig.load(config)
+    settings = settings.model_copy(update={"beside": (*settings.beside, *beside)})
     _log_as_json()
     with _listen(host, port) as listening:
         app = create_app(run, settings)

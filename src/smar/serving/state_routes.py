@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from smar.serving.errors import ERRORS
 from smar.serving.running import Running
 from smar.serving.service import PREFIX
-from smar.serving.wire import ErrorReply, GenerationsReply, Health
+from smar.serving.wire import ErrorReply, GenerationsReply, Health, RunsReply
 
 
 def add_state(app: FastAPI, running: Running) -> None:
@@ -29,6 +29,16 @@ def add_state(app: FastAPI, running: Running) -> None:
     @app.get("/metrics", response_class=Response, tags=["state"], summary="Counters for Prometheus")
     async def metrics() -> Response:
         return Response(running.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    @app.get(
+        f"{PREFIX}/runs",
+        responses=ERRORS,
+        tags=["state"],
+        summary="Runs that may be searched by name",
+        dependencies=running.may_read,
+    )
+    async def runs() -> RunsReply:
+        return RunsReply(runs=list(running.named))
 
     @app.get(
         f"{PREFIX}/generations",

@@ -28,6 +28,9 @@ Offset = Annotated[
 ]
 
 
+RunName = Annotated[str, Field(min_length=1, max_length=255)]
+
+
 class Wire(BaseModel):
     """A frozen record that refuses fields it does not know, and values of other types than it states."""
 
@@ -75,6 +78,8 @@ class Ask(Wire):
     """Attributes that are liked or disliked."""
     explain: bool = False
     """Also say what the image adds to each hit's score, and where text alone would have ranked it."""
+    run: RunName | None = None
+    """Which of the served runs answers (`/v1/runs`); the first, if not given."""
 
 
 User = Annotated[str, Field(min_length=1, max_length=200)]
@@ -108,6 +113,8 @@ class SearchLink(BaseModel):
     """What is not wanted; repeatable."""
     explain: bool = False
     """Also say what the image adds to each hit."""
+    run: RunName | None = None
+    """Which of the served runs answers."""
     user: User | None = None
     """Who searches, for an online test."""
 
@@ -322,6 +329,12 @@ class GenerationsReply(Wire):
 
     generations: list[str]
     answers: str
+
+
+class RunsReply(Wire):
+    """The runs that answer searches, by name; the first answers where none is asked for."""
+
+    runs: list[str]
 
 
 class Health(Wire):

@@ -9,6 +9,8 @@ import { suggest } from "./suggestions.js";
 const PAGE = 40;
 const DEEPEST = 200;
 const FIELDS = ["department", "category", "brand"];
+const RUN = "run:";
+let runs = [];
 
 function read() {
   const given = new URLSearchParams(location.search);
@@ -18,7 +20,7 @@ function read() {
     q: given.get("q") ?? "",
     image: given.get("image") ?? "auto",
     mode: given.get("mode") ?? "semantic",
-    compare: given.has("compare"),
+    compare: given.get("compare") ?? "",
     filters,
   };
 }
@@ -28,7 +30,7 @@ function write(state) {
   if (state.q) words.set("q", state.q);
   if (state.image !== "auto") words.set("image", state.image);
   if (state.mode !== "semantic") words.set("mode", state.mode);
-  if (state.compare) words.set("compare", "1");
+  if (state.compare) words.set("compare", state.compare);
   for (const [field, values] of Object.entries(state.filters)) for (const value of values) words.append(field, value);
   history.pushState(null, "", `${location.pathname}?${words}`);
 }
@@ -46,7 +48,7 @@ function fail(error, again) {
   $("lists").replaceChildren();
   if (error instanceof Refused && error.status === 401) {
     const key = h("input", { type: "password", id: "key", autocomplete: "off" });
-    const form = h("form", { onsubmit: (event) => (event.preventDefault(), keep(key.value), again()) }, h("label", { for: "key" }, "This service needs a key "), key, h("button", {}, "Use it"));
+    const form = h("form", { onsubmit: (event) => (event.preventDefault(), keep(key.value), offerRuns().then(again)) }, h("label", { for: "key" }, "This service needs a key "), key, h("button", {}, "Use it"));
     status.replaceChildren(form);
     return;
   }
@@ -59,8 +61,8 @@ async function render() {
   $("q").value = state.q;
   $("image").value = state.image;
   $("mode").value = state.mode;
-  $("compare").checked = state.compare;
-  $("image").disabled = state.compare || state.mode === "lexical";
+  $("compare").value = state.compare;
+  $("image").disabled = state.compare === "pictures" || state.mode === "lexical";
   document.title = state.q ? `${state.q} – Search` : "Search";
   if (!state.q) return welcome();
   say("Searching…");
@@ -103,23 +105,40 @@ async function showOne(state) {
   narrow(reply.hits, state);
 }
 
+// What stands left and right: without and with pictures, or this run and another one.
+function sides(state) {
+  if (state.compare === "pictures") {
+    return [
+      { name: "Text alone", changes: { image: "never" } },
+      { name: "Text and pictures", changes: { image: "always" } },
+    ];
+  }
+  return [runs[0], state.compare.slice(RUN.length)].map((run) => ({ name: run, changes: { run } }));
+}
+
 async function showBoth(state) {
-  const [without, withImage] = await Promise.all([
-    ask("search", "search", { json: body(state, { image: "never", k: 20, explain: false }) }),
-    ask("other", "search", { json: body(state, { image: "always", k: 20, explain: false }) }),
-  ]);
-  const open = (id) => showItem(id, state.q);
-  const common = withImage.hits.filter((hit) => without.hits.some((other) => other.item.item_id === hit.item.item_id)).length;
-  say(`Of ${withImage.hits.length} items, both lists have ${common}. `, need(withImage));
-  $("lists").replaceChildren(
-    h(
-      "div",
-      { class: "sides" },
-      h("section", { "aria-label": "Text alone" }, h("h2", {}, "Text alone"), grid(without.hits, open, withImage.hits)),
-      h("section", { "aria-label": "Text and pictures" }, h("h2", {}, "Text and pictures"), grid(withImage.hits, open, without.hits)),
-    ),
+  const both = sides(state);
+  const [left, right] = await Promise.all(
+    both.map(({ changes }, place) => ask(place ? "other" : "search", "search", { json: body(state, { k: 20, explain: false, ...changes }) })),
   );
-  narrow([...without.hits, ...withImage.hits], state);
+  const open = (id) => showItem(id, state.q);
+  const common = right.hits.filter((hit) => left.hits.some((other) => other.item.item_id === hit.item.item_id)).length;
+  say(`Of ${right.hits.length} items, both lists have ${common}. `, right.gate === null ? "" : need(right));
+  const side = ({ name }, shown, others) => h("section", { "aria-label": name }, h("h2", {}, name), grid(shown.hits, open, others.hits));
+  $("lists").replaceChildren(h("div", { class: "sides" }, side(both[0], left, right), side(both[1], right, left)));
+  narrow([...left.hits, ...right.hits], state);
+}
+
+// Runs that can be compared stand in the same list; without a key they cannot be asked for yet.
+async function offerRuns() {
+  if (runs.length) return;
+  try {
+    runs = (await ask("runs", "runs")).runs;
+  } catch {
+    return;
+  }
+  const options = runs.slice(1).map((run) => h("option", { value: RUN + run }, `${runs[0]} and ${run}`));
+  $("compare").append(...options);
 }
 
 function narrow(hits, state) {
@@ -177,7 +196,7 @@ function start() {
   });
   $("image").addEventListener("change", (event) => change({ image: event.target.value }));
   $("mode").addEventListener("change", (event) => change({ mode: event.target.value }));
-  $("compare").addEventListener("change", (event) => change({ compare: event.target.checked }));
+  $("compare").addEventListener("change", (event) => change({ compare: event.target.value }));
   $("photo").addEventListener("change", (event) => byPhoto(event.target.files[0]));
   document.addEventListener("keydown", (event) => {
     if (event.key === "/" && !/^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) {
@@ -196,7 +215,7 @@ function start() {
     byPhoto(event.dataTransfer?.files[0]);
   });
   window.addEventListener("popstate", render);
-  render();
+  offerRuns().then(render);
 }
 
 start();
