@@ -26,6 +26,8 @@ from smar.retrieval.generations import current, roll_back
 from smar.serving.admission import Admission, Overloaded
 from smar.serving.app import create_app
 from smar.serving.config import ServeConfig
+from smar.serving.metrics import Metrics
+from smar.serving.shedding import Shedding
 
 
 def test_an_item_is_told_without_where_it_lies(client: TestClient, place: Place) -> None:
@@ -184,6 +186,27 @@ def test_beyond_capacity_clients_are_told_to_come_again(place: Place) -> None:
         assert refused[0].json()["error"]["code"] == "overloaded"
         assert client.get("/v1/search", params={"q": "red"}).status_code == 200
         assert "smar_refused_total 5.0" in client.get("/metrics").text
+
+
+def test_a_flood_is_told_of_in_one_line_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    admission, metrics = Admission(workers=1, waiting=0, deadline=1), Metrics()
+    shedding = Shedding(admission, metrics, "/v1/search", retry_after=7)
+    assert shedding.reply("/v1/search", "a") is None
+    admission._present = 1
+    assert shedding.reply("/v1/items/x", "a") is None
+    with caplog.at_level(logging.WARNING, "smar.serving"):
+        replies = [shedding.reply("/v1/search/batch", str(number)) for number in range(50)]
+        shedding._said -= 1
+        shedding.reply("/v1/search", "last")
+    headers, body = replies[3] or ([], b"")
+    assert (b"retry-after", b"7") in headers
+    assert json.loads(body)["error"]["request_id"] == "3"
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 searches were told to come again",
+        "50 searches were told to come again",
+    ]
+    assert b"smar_refused_total 51.0" in metrics.text()
+    admission.close()
 
 
 def test_what_waited_too_long_is_not_begun() -> None:

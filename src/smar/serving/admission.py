@@ -11,6 +11,9 @@ from typing import TypeVar
 Answer = TypeVar("Answer")
 
 
+TOO_MANY = "too many requests wait"
+
+
 class Overloaded(Exception):  # noqa: N818 - a state of the service
     """More requests wait than may, or one waited too long."""
 
@@ -33,10 +36,15 @@ class Admission:
         """Calls that run or wait."""
         return self._present
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more may wait."""
+        return self._present >= self._most
+
     def check(self) -> None:
         """Raise `Overloaded` if no more may wait."""
-        if self._present >= self._most:
-            raise Overloaded("too many requests wait")
+        if self.is_full:
+            raise Overloaded(TOO_MANY)
 
     async def run(self, call: Callable[[float], Answer]) -> Answer:
         """Call `call` with the seconds that are left for it.

@@ -17,6 +17,7 @@ from smar.serving.middleware import Around
 from smar.serving.running import Running
 from smar.serving.search_routes import PHOTO, add_search
 from smar.serving.service import PREFIX
+from smar.serving.shedding import Shedding
 from smar.serving.state_routes import add_page, add_state
 
 
@@ -49,5 +50,6 @@ def create_app(run: Path, config: ServeConfig | None = None) -> FastAPI:
     add_state(app, running)
     add_page(app)
     largest = {"": running.config.max_body, PHOTO: running.config.photo.max_bytes}
-    app.add_middleware(Around, metrics=running.metrics, largest=largest)
+    shedding = Shedding(running.admission, running.metrics, f"{PREFIX}/search", running.config.retry_after)
+    app.add_middleware(Around, metrics=running.metrics, largest=largest, shedding=shedding)
     return app

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from smar.serving.metrics import Metrics
+from smar.serving.shedding import Shedding
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -36,8 +37,9 @@ _HEADERS = (
 class Around:
     """Wraps an ASGI application."""
 
-    def __init__(self, app: App, metrics: Metrics, largest: Mapping[str, int]) -> None:
+    def __init__(self, app: App, metrics: Metrics, largest: Mapping[str, int], shedding: Shedding) -> None:
         self.app = app
+        self.shedding = shedding
         self.metrics = metrics
         self.largest = largest
         """The largest body by path, in bytes; "" is any other path."""
@@ -49,6 +51,11 @@ class Around:
             return
         began = time.perf_counter()
         request_id = _request_id(scope)
+        refusal = self.shedding.reply(scope["path"], request_id)
+        if refusal is not None:
+            headers, body = refusal
+            await _send(send, 503, [*headers, (b"x-request-id", request_id.encode()), *_HEADERS], body)
+            return
         scope.setdefault("state", {})["request_id"] = request_id
         status, begun = 500, False
 
@@ -100,7 +107,11 @@ async def _send_fault(send: Send, request_id: str) -> None:
     message = "the service has a fault; its log tells more under this request id"
     body = json.dumps({"error": {"code": "fault", "message": message, "request_id": request_id}}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await _send(send, 500, headers, body)
+
+
+async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

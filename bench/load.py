@@ -1,0 +1,143 @@
+"""Clients of a search service that cost little themselves: plain sockets, requests written beforehand."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+import numpy as np
+
+_LARGEST = 1 << 20
+
+
+@dataclass
+class Seen:
+    """What clients saw: seconds of requests that were answered, and how many had which status."""
+
+    seconds: list[float] = field(default_factory=list)
+    statuses: Counter[str] = field(default_factory=Counter)
+    took: float = 0.0
+
+    def add(self, status: str, seconds: float) -> None:
+        """Note one reply."""
+        self.statuses[status] += 1
+        if status == "200":
+            self.seconds.append(seconds)
+
+    def summary(self) -> dict[str, object]:
+        """Milliseconds, answers a second, and statuses."""
+        answered = np.array(self.seconds or [0.0]) * 1e3
+        p50, p99 = np.percentile(answered, [50, 99])
+        return {
+            "answered_a_second": round(len(self.seconds) / self.took, 1),
+            "p50_ms": round(float(p50), 2),
+            "p99_ms": round(float(p99), 2),
+            "statuses": dict(self.statuses),
+        }
+
+
+def request(query: str, k: int) -> bytes:
+    """A search for `query`, as it goes over the wire."""
+    return f"GET /v1/search?k={k}&q={quote(query)} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+
+
+def connect(port: int) -> socket.socket:
+    """A connection that sends small packets at once."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def closed_loop(port: int, requests: Iterator[bytes], clients: int, until: Callable[[], bool]) -> Seen:
+    """`clients` that each ask again as soon as they were answered."""
+    seen, lock, began = Seen(), threading.Lock(), time.perf_counter()
+
+    def client() -> None:
+        with connect(port) as connection:
+            while not until():
+                with lock:
+                    asked = next(requests, None)
+                if asked is None:
+                    break
+                sent = time.perf_counter()
+                connection.sendall(asked)
+                status = _read(connection)
+                seen.add(status, time.perf_counter() - sent)
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seen.took = time.perf_counter() - began
+    return seen
+
+
+def flood(port: int, requests: Sequence[bytes], rate: float, seconds: float, connections: int) -> Seen:
+    """`rate` requests a second, whether or not earlier ones were answered, over `connections` that are kept open.
+
+    A request whose time has come while every connection waits for an answer is counted as "no connection".
+    """
+    seen = Seen()
+    idle = deque(connect(port) for _ in range(connections))
+    waiting: dict[socket.socket, tuple[float, bytearray]] = {}
+    began, sent, total = time.perf_counter(), 0, int(rate * seconds)
+    with selectors.DefaultSelector() as selector:
+        while sent < total or waiting:
+            now = time.perf_counter()
+            due = min(int((now - began) * rate), total)
+            while sent < due:
+                if idle:
+                    # The one that has rested longest: a server closes those that rest too long.
+                    connection = idle.popleft()
+                    connection.sendall(requests[sent % len(requests)])
+                    waiting[connection] = (now, bytearray())
+                    selector.register(connection, selectors.EVENT_READ)
+                else:
+                    seen.add("no connection", 0.0)
+                sent += 1
+            for key, _ in selector.select(timeout=1 / rate):
+                connection = key.fileobj  # type: ignore[assignment]
+                started, reply = waiting[connection]
+                part = connection.recv(_LARGEST)
+                reply += part
+                if not part:
+                    seen.add("lost", 0.0)
+                    selector.unregister(connection)
+                    del waiting[connection]
+                    idle.append(connect(port))
+                elif _missing(reply) == 0:
+                    seen.add(reply[9:12].decode(), time.perf_counter() - started)
+                    selector.unregister(connection)
+                    del waiting[connection]
+                    idle.append(connection)
+    seen.took = time.perf_counter() - began
+    for connection in idle:
+        connection.close()
+    return seen
+
+
+def _read(connection: socket.socket) -> str:
+    reply = bytearray()
+    while _missing(reply):
+        part = connection.recv(_LARGEST)
+        if not part:
+            raise ConnectionError("the service closed the connection")
+        reply += part
+    return reply[9:12].decode()
+
+
+def _missing(reply: bytearray) -> int:
+    """Bytes of a reply that have not come yet; at least 1 while its length is not known."""
+    end = reply.find(b"\r\n\r\n")
+    if end < 0:
+        return 1
+    head = reply[:end].lower()
+    length = int(head.split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0])
+    return end + 4 + length - len(reply)
