@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from smar.data.catalog import Catalog
+from smar.files import digest
 
 VISUAL_WORDS = {"striped", "red", "floral", "navy"}
 
@@ -57,6 +58,10 @@ class WordModel:
             for title, image in zip(titles, images, strict=True)
         ]
         return FakeItemArrays(text, self._embed(shown), np.array([image is not None for image in images]))
+
+    def item_digests(self, catalog: Catalog) -> NDArray[np.uint64]:
+        cells = catalog.table.select("title", "image").iter_rows()
+        return np.array([int(digest(str(cell)), 16) for cell in cells], np.uint64)
 
     def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         sums = np.array([np.sum([self._word(word) for word in text.split()], axis=0) for text in texts])

@@ -15,7 +15,7 @@ from smar.retrieval.index import IndexConfig
 from smar.retrieval.indexes import ItemIndexes
 from smar.retrieval.vectors import ItemVectors
 
-KINDS = st.sampled_from(["exact", "hnsw"])
+KINDS = st.sampled_from(["exact", "hnsw", "ivf"])
 BELOW = st.sampled_from([None, 0, 0.1])
 
 
@@ -44,7 +44,9 @@ def cases(draw: st.DrawFn) -> Case:
     share = draw(st.sampled_from([None, 0.0, 0.05, 0.5, 0.95]))
     allowed = None if share is None else random.random(rows) < share
     settings = {"kind": draw(KINDS), "links": 4, "ef_construction": 8, "exact_below": draw(BELOW)}
-    config = IndexConfig.check({**settings, "ef_search": draw(st.integers(1, 40))}, where="test")
+    depth = draw(st.integers(1, 40))
+    settings |= {"ef_search": depth, "candidates": depth, "probes": draw(st.integers(1, 9))}
+    config = IndexConfig.check(settings, where="test")
     return Case(vectors, queries, allowed, config)
 
 

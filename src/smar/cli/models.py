@@ -94,13 +94,20 @@ def train(
 
 
 @app.command()
-def index(shop: ShopFolder, run: RunFolder, cache: Cache = None) -> None:
-    """Embed a shop's items and publish their index."""
+def index(
+    shop: ShopFolder,
+    run: RunFolder,
+    cache: Cache = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Embed every item again, also those that did not change.")
+    ] = False,
+) -> None:
+    """Embed a shop's items and publish their index; items that did not change keep their vectors."""
     from smar.data.shop import Shop
     from smar.experiment.runs import open_run
 
     opened = open_run(run)
-    generation = opened.index(Shop.open(shop), cache)
+    generation = opened.index(Shop.open(shop), cache, anew=anew)
     typer.echo(
         f"{generation.path}: published, {opened.config.index.kind} index; next: smar search {run} QUERY"
     )

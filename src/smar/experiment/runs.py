@@ -39,11 +39,12 @@ class Run:
         """The trained model."""
         return SMAR.load(self.folder / FOLDER)
 
-    def index(self, shop: Shop, cache: Path | None = None) -> Generation:
+    def index(self, shop: Shop, cache: Path | None = None, *, anew: bool = False) -> Generation:
         """Embed a shop's catalogue and publish it as the run's new index generation, with queries to suggest.
 
         Items that a service changed since the shop's table of items was written are taken in as they are now; older
-        changes are taken to be in the table.
+        changes are taken to be in the table. Items that did not change since the current generation are not embedded
+        again, unless `anew`.
         """
         self.model.cache = cache or self.model.cache
         self._compile_queries()
@@ -52,7 +53,9 @@ class Run:
         newer = [change for change in changes if change.time > shop.items_written]
         catalog = apply_changes(shop.catalog, newer) if newer else shop.catalog
         number = changes[-1].number if changes else 0
-        return SearchEngine.write_generation(self.folder, self.model, catalog, self.config.index, log, number)
+        return SearchEngine.write_generation(
+            self.folder, self.model, catalog, self.config.index, log, number, anew=anew
+        )
 
     def engine(self) -> SearchEngine:
         """A search engine over the current index; `smar index` makes one."""

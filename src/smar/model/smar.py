@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8, UInt64
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
@@ -22,6 +22,7 @@ from smar.data.catalog import CANONICAL, Catalog
 from smar.errors import ConfigError, QueryError
 from smar.files import digest
 from smar.model import store
+from smar.model.digests import item_digests
 from smar.model.encoders.image import ImageEncoder, ImageEncoderConfig, load_image_encoder
 from smar.model.encoders.text import TextEncoder, TextEncoderConfig
 from smar.model.fusion import FusionConfig, ItemMultimodalTower, build_fusion
@@ -295,6 +296,10 @@ class SMAR(nn.Module):
     def embed_items(self, catalog: Catalog) -> ItemArrays:
         """S_t(s) and S_m(s) of every item of a catalogue, in its order."""
         return self.embed_source(self.read_items(catalog))
+
+    def item_digests(self, catalog: Catalog) -> UInt64[np.ndarray, " item"]:
+        """What decides each item's vectors by this model: they are equal where it is."""
+        return item_digests(catalog, self.config.item_fields, with_photos=self.image_encoder is not None)
 
     @torch.inference_mode()
     def embed_source(self, source: ItemSource) -> ItemArrays:

@@ -6,23 +6,23 @@ Knows the model as something that embeds; nothing of training, of measures or of
 from __future__ import annotations
 
 import copy
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
-import polars as pl
 
 from smar.data.catalog import Catalog
 from smar.data.clicks import ClickLog, normalise_query
-from smar.errors import DataError, MismatchError, QueryError
+from smar.errors import DataError, MismatchError, ModelError, QueryError
+from smar.progress import console
 from smar.retrieval.filters import FilterValue, compile_filter
 from smar.retrieval.generations import Generation, current, publish
 from smar.retrieval.index import IndexConfig, Neighbours, Rows
 from smar.retrieval.indexes import ItemIndexes
+from smar.retrieval.refresh import refresh
 from smar.retrieval.results import Hit, SearchResult, VectorChoice
+from smar.retrieval.stored import read_stored, write_stored
 from smar.retrieval.suggestions import write_suggestions
 from smar.retrieval.vectors import Flags, ItemEmbedder, ItemVectors, Vectors
 
@@ -31,7 +31,6 @@ ImageMode = Literal["auto", "always", "never", "soft"]
 elsewhere, `always` multimodal, `never` text, `soft` both, weighted by the gate."""
 
 _QUERIES_AT_ONCE = 256
-_FORMAT = 2
 
 
 class QueryVectors(Protocol):
@@ -119,7 +118,7 @@ class SearchEngine:
     @classmethod
     def open_generation(cls, generation: Generation, model: Encoder) -> SearchEngine:
         """Open this generation, whether or not it is current; raises as `open` does."""
-        return cls(model, *_read_generation(generation))
+        return cls(model, *read_stored(generation))
 
     @staticmethod
     def write_generation(
@@ -129,16 +128,27 @@ class SearchEngine:
         config: IndexConfig | None = None,
         log: ClickLog | None = None,
         changes: int = 0,
+        *,
+        anew: bool = False,
     ) -> Generation:
         """Embed and index `catalog`, and publish it as the new generation of the index in `run`.
 
         The generation holds all a search needs but the model: vectors, indexes and the catalogue's table; and, of
         `log`, the queries to suggest. `changes` is the number of the last change of items that `catalog` is after.
+        Items that the current generation has as they are now are not embedded again, unless `anew`.
         """
-        engine = SearchEngine.build(model, catalog, config)
+        old = None if anew else _readable(Path(run) / "index")
+        vectors, moved = refresh(model, catalog, None if old is None else old.vectors)
+        if old is not None and (moved >= 0).any():
+            kept = int((moved >= 0).sum())
+            console.print(f"{kept:,} of {len(catalog):,} items are as they were: their vectors are kept")
+        if old is not None and old.config == (config or IndexConfig()):
+            indexes = old.changed_to(vectors, moved)
+        else:
+            indexes = ItemIndexes.build(vectors, config or IndexConfig())
 
         def write(folder: Path) -> None:
-            engine._write(folder, changes)
+            write_stored(folder, indexes, catalog, changes)
             if log is not None:
                 write_suggestions(log, folder)
 
@@ -260,56 +270,13 @@ class SearchEngine:
                 best.scores[chosen], best.rows[chosen] = index.search(queries[chosen], k, allowed)
         return best, ["multimodal" if image else "text" for image in with_image]
 
-    def _write(self, folder: Path, changes: int) -> None:
-        self.indexes.save(folder)
-        self.catalog.table.write_parquet(folder / "items.parquet")
-        vectors = self.indexes.vectors
-        manifest = {
-            "format": _FORMAT,
-            "model": vectors.model_fingerprint,
-            "catalog": vectors.catalog_fingerprint,
-            "items": len(vectors),
-            "items_with_image": int(vectors.has_image.sum()),
-            "dim": vectors.dim,
-            "changes": changes,
-            "config": self.indexes.config.model_dump(mode="json"),
-            # Relative, so that a run and its shop can be moved or mounted elsewhere together.
-            "shop": Path(os.path.relpath(self.catalog.folder.resolve(), folder.resolve())).as_posix(),
-        }
-        (folder / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
 
-
-def folded_changes(generation: Generation) -> int:
-    """The number of the last change of items that a generation is after.
-
-    Raises:
-        DataError: its manifest cannot be read.
-    """
-    return int(_manifest(generation)["changes"])
-
-
-def _read_generation(generation: Generation) -> tuple[ItemIndexes, Catalog]:
-    generation.check()
-    manifest = _manifest(generation)
+def _readable(folder: Path) -> ItemIndexes | None:
+    """The current indexes in `folder`, if there are any that this version reads."""
     try:
-        table = pl.read_parquet(generation.path / "items.parquet")
-        catalog = Catalog(table, (generation.path / manifest["shop"]).resolve())
-    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{generation.path}: cannot be read ({error}); index the shop again") from error
-    return ItemIndexes.load(generation.path), catalog
-
-
-def _manifest(generation: Generation) -> dict[str, Any]:
-    path = generation.path / "manifest.json"
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if manifest["format"] != _FORMAT:
-            raise DataError(
-                f"{path}: has format {manifest['format']}, this version reads {_FORMAT}; index again"
-            )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); index the shop again") from error
-    return manifest
+        return read_stored(current(folder))[0]
+    except (DataError, MismatchError, ModelError):
+        return None
 
 
 def _check_together(model: Encoder, vectors: ItemVectors, catalog: Catalog) -> None:

@@ -20,16 +20,24 @@ Rows = NDArray[np.int64]
 class IndexConfig(Config):
     """How items are indexed."""
 
-    kind: Literal["exact", "hnsw"] = "exact"
-    """`exact` scans every vector; `hnsw` walks a graph of neighbours, faster and approximate."""
+    kind: Literal["exact", "hnsw", "ivf"] = "exact"
+    """`exact` scans every vector; `hnsw` walks a graph of neighbours, `ivf` looks into some of many cells; both are
+    faster and approximate. `hnsw` overlooks less, `ivf` takes a quarter of the memory and is changed in place."""
     links: int = Field(default=32, ge=2, le=512)
     """HNSW's M: links an item has to its neighbours on each level; more find more and take more memory."""
     ef_construction: int = Field(default=200, ge=1)
     """HNSW: candidates kept while an item's links are chosen; more make a better graph, more slowly."""
     ef_search: int = Field(default=256, ge=1)
     """HNSW: candidates kept while a query walks the graph; a search for more hits than this scans exactly."""
+    lists: int | None = Field(default=None, ge=1)
+    """IVF: cells; unset, four times the square root of the number of items."""
+    probes: int = Field(default=64, ge=1)
+    """IVF: cells that a query looks into; more find more, more slowly."""
+    candidates: int = Field(default=256, ge=1)
+    """IVF: items that are scored exactly, once codes of 8 bits have chosen them; a search for more hits than this
+    scans exactly."""
     exact_below: float | None = Field(default=None, ge=0, le=1)
-    """HNSW: a filter that passes at most this share of items is scanned; unset, where that looks faster."""
+    """A filter that passes at most this share of items is scanned; unset, where that looks faster."""
 
 
 class Neighbours(NamedTuple):

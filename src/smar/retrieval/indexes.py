@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from smar.retrieval.engines.faiss import FaissIndex
-from smar.retrieval.index import IndexConfig, Neighbours
+from smar.retrieval.index import IndexConfig, Neighbours, Rows
 from smar.retrieval.scan import Side, rank_rows, scan
 from smar.retrieval.vectors import Flags, ItemVectors, Vectors
 
@@ -31,19 +31,24 @@ class ItemIndexes:
         text = FaissIndex.build(vectors.text, config)
         return cls(vectors, config, text, FaissIndex.build(vectors.multimodal, config))
 
+    def changed_to(self, vectors: ItemVectors, moved: Rows) -> ItemIndexes:
+        """Indexes over other `vectors`; `moved` says for each row of these where it went, or -1."""
+        text = self.text.changed_to(vectors.text, moved)
+        return ItemIndexes(vectors, self.config, text, self.multimodal.changed_to(vectors.multimodal, moved))
+
     def soft(self, queries: Vectors, gates: Vectors, k: int, allowed: Flags | None = None) -> Neighbours:
         """Find the `k` best rows by `gate * multimodal + (1 - gate) * text`, a gate [query] for each query.
 
         That is the inner product of `[(1 - gate) query; gate query]` with `[text; multimodal]`. An exact
-        index scans both kinds of vectors. An HNSW index scores the union of what its two graphs find with
-        `ef_search` candidates each, so it is approximate; above `ef_search` hits it scans.
+        index scans both kinds of vectors. An approximate one scores the union of the candidates that its two sides
+        name; for more hits than either names it scans.
         """
         mixed = [
             Side((queries * (1 - gates)[:, None]).astype(np.float32), self.vectors.text),
             Side((queries * gates[:, None]).astype(np.float32), self.vectors.multimodal),
         ]
-        depth = self.config.ef_search
-        if self.config.kind == "exact" or k > depth:
+        depth = self.text.depth
+        if k > depth:
             return scan(mixed, k, allowed)
         candidates = [index.search(queries, depth, allowed).rows for index in (self.text, self.multimodal)]
         found = min(k, candidates[0].shape[1])

@@ -19,10 +19,12 @@ from smar.files import whole_folder
 
 Vectors = NDArray[np.float32]
 Flags = NDArray[np.bool_]
+Digests = NDArray[np.uint64]
 
 UNIT_TOLERANCE = 1e-3
 _BLOCK = 65_536
 _ARRAYS = ("text", "multimodal", "has_image")
+_DIGESTS = "digests.npy"
 
 
 class ItemArrays(Protocol):
@@ -51,6 +53,9 @@ class ItemEmbedder(Protocol):
     def embed_items(self, catalog: Catalog) -> ItemArrays:
         """Embed every item of `catalog`, in its order."""
 
+    def item_digests(self, catalog: Catalog) -> Digests:
+        """A digest of all that decides each item's vectors, so that those of unchanged items can be kept."""
+
 
 @dataclass(frozen=True, eq=False)
 class ItemVectors:
@@ -66,6 +71,8 @@ class ItemVectors:
     has_image: Flags
     model_fingerprint: str
     catalog_fingerprint: str
+    digests: Digests | None = None
+    """Of all that decides each item's vectors [item]; None where nobody will ask."""
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -76,7 +83,7 @@ class ItemVectors:
         return int(self.text.shape[1])
 
     @classmethod
-    def build(cls, model: ItemEmbedder, catalog: Catalog) -> ItemVectors:
+    def build(cls, model: ItemEmbedder, catalog: Catalog, digests: Digests | None = None) -> ItemVectors:
         """Embed `catalog` with `model` and check what comes back.
 
         Raises:
@@ -90,6 +97,7 @@ class ItemVectors:
             has_image=np.ascontiguousarray(arrays.has_image, dtype=np.bool_),
             model_fingerprint=model.fingerprint,
             catalog_fingerprint=catalog.fingerprint,
+            digests=digests,
         )
         vectors.check()
         return vectors
@@ -137,6 +145,8 @@ class ItemVectors:
         with whole_folder(folder) as part:
             for name in _ARRAYS:
                 np.save(part / f"{name}.npy", getattr(self, name), allow_pickle=False)
+            if self.digests is not None:
+                np.save(part / _DIGESTS, self.digests, allow_pickle=False)
             facts = {
                 "model_fingerprint": self.model_fingerprint,
                 "catalog_fingerprint": self.catalog_fingerprint,
@@ -155,7 +165,9 @@ class ItemVectors:
         try:
             facts = json.loads((folder / "vectors.json").read_text(encoding="utf-8"))
             arrays = {name: _map(folder / f"{name}.npy") for name in _ARRAYS}
+            digests = folder / _DIGESTS
             vectors = cls(
+                digests=_map(digests) if digests.is_file() else None,
                 item_ids=facts["item_ids"],
                 model_fingerprint=facts["model_fingerprint"],
                 catalog_fingerprint=facts["catalog_fingerprint"],

@@ -18,11 +18,13 @@ from smar.errors import SmarError
 from smar.model.compiled import CompiledQueries
 from smar.model.smar import SMAR, ItemArrays, QueryVectors
 from smar.model.store import FOLDER
-from smar.retrieval.engine import SearchEngine, folded_changes
+from smar.retrieval.engine import SearchEngine
 from smar.retrieval.generations import current
 from smar.retrieval.journal import Change, Journal, changed_items, read_changes
 from smar.retrieval.lexical import BM25
+from smar.retrieval.stored import folded_changes
 from smar.retrieval.suggestions import Suggestions, read_suggestions
+from smar.retrieval.vectors import Digests
 from smar.serving.embedding import RememberingEmbedder
 from smar.serving.searching import Searcher
 from smar.serving.segments import Segments
@@ -50,6 +52,10 @@ class SteadyModel:
     def embed_items(self, catalog: Catalog) -> ItemArrays:
         """As the model does."""
         return self.model.embed_items(catalog)
+
+    def item_digests(self, catalog: Catalog) -> Digests:
+        """As the model does."""
+        return self.model.item_digests(catalog)
 
 
 @dataclass(frozen=True)

@@ -187,6 +187,6 @@ def test_a_damaged_generation_is_named_and_not_searched(name: str, tmp_path: Pat
 
 def test_a_generation_of_another_format_is_refused(tmp_path: Path) -> None:
     file = SearchEngine.write_generation(tmp_path, MODEL, little_catalog()).path / "manifest.json"
-    file.write_text(file.read_text().replace('"format": 2', '"format": 9'))
+    file.write_text(file.read_text().replace('"format": 3', '"format": 9'))
     with pytest.raises(DataError, match="has format 9"):
         SearchEngine.open(tmp_path, MODEL)

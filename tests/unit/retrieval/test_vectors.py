@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from retrieval_fakes import FakeItemArrays, WordModel, little_catalog
 from smar.data.catalog import Catalog
@@ -19,6 +20,9 @@ class FixedModel:
 
     def embed_items(self, catalog: Catalog) -> FakeItemArrays:
         return self.arrays
+
+    def item_digests(self, catalog: Catalog) -> NDArray[np.uint64]:
+        return np.arange(len(catalog), dtype=np.uint64)
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ def test_vectors_come_back_from_disk_as_they_were_and_stay_there(catalog: Catalo
         vectors.catalog_fingerprint,
     )
     for name in ("text", "multimodal", "has_image"):
-        assert isinstance(getattr(back, name), np.memmap)
+        assert isinstance(getattr(back, name).base, np.memmap)
         np.testing.assert_array_equal(getattr(back, name), getattr(vectors, name))
 
 

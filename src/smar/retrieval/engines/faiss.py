@@ -1,4 +1,4 @@
-"""Exact and HNSW search over unit vectors, the graph being faiss's.
+"""Search over unit vectors: a scan of all, or of the candidates that an approximate index names.
 
 Knows vectors and allowed rows; nothing of items, text or filters' fields.
 """
@@ -6,55 +6,72 @@ Knows vectors and allowed rows; nothing of items, text or filters' fields.
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
-from typing import Any
 
-import faiss as library
 import numpy as np
 
 from smar.errors import DataError, MismatchError, QueryError
 from smar.files import whole_folder
-from smar.retrieval.index import IndexConfig, Neighbours
-from smar.retrieval.scan import Side, scan, settle
+from smar.retrieval.engines.candidates import CandidateIndex
+from smar.retrieval.engines.hnsw import HnswGraph
+from smar.retrieval.engines.ivf import InvertedLists
+from smar.retrieval.index import IndexConfig, Neighbours, Rows
+from smar.retrieval.scan import Side, rank_rows, scan, settle
 from smar.retrieval.vectors import Flags, Vectors
 
-# Its type stubs describe the C++ signatures, not those of Python.
-faiss: Any = library
-
 _SETTINGS = "index.json"
-_GRAPH = "graph.faiss"
+_FILE = "graph.faiss"
+_MOST_CHANGED = 0.2
+"""Of so large a share of rows since the cells were learnt, they are learnt anew."""
 
 
 class FaissIndex:
-    """A `VectorIndex` over unit vectors: a scan, or a faiss HNSW graph, scored as a scan scores.
+    """A `VectorIndex` over unit vectors: a scan, an HNSW graph, or inverted lists, all scored as a scan scores.
 
-    `kind = "exact"` has no graph and keeps every law of `VectorIndex` at every `k`.
+    `kind = "exact"` keeps every law of `VectorIndex` at every `k`.
 
-    `kind = "hnsw"` keeps all of them but one: the prefix law holds among all `k` up to `ef_search` and among
-    all `k` above it, not from the one to the other. Up to `ef_search`, the graph yields the same `ef_search`
-    candidates whatever `k` is; they are scored exactly, sorted by (score, row) and cut at `k`. Above it, and
-    wherever the graph yields fewer candidates than that or a filter passes few (`exact_below`), the search is
-    an exact scan, so no hit that exists is missing from the count.
-
-    The graph is built by several threads in no fixed order, so two builds may differ in what they overlook;
-    set OMP_NUM_THREADS=1 for two equal graphs.
+    `hnsw` and `ivf` keep all of them but one: the prefix law holds among all `k` up to their number of candidates
+    and among all `k` above it, not from the one to the other. Up to that number they name the same candidates
+    whatever `k` is; these are scored exactly, sorted by (score, row) and cut at `k`. Above it, and wherever fewer
+    candidates are named than that or a filter passes few, the search is an exact scan, so no hit that exists is
+    missing from the count.
     """
 
-    def __init__(self, vectors: Vectors, config: IndexConfig, graph: Any = None) -> None:
+    def __init__(
+        self,
+        vectors: Vectors,
+        config: IndexConfig,
+        approximate: CandidateIndex | None = None,
+        changed: int = 0,
+    ) -> None:
         self.vectors = vectors
         self.config = config
-        self._graph = graph
+        self.changed = changed
+        """Rows that came or went since the approximate index was built from nothing."""
+        self._approximate = approximate
 
     @classmethod
     def build(cls, vectors: Vectors, config: IndexConfig) -> FaissIndex:
         """Index unit `vectors`, float32 [row, dim]; they are kept, not copied, unless there is a graph."""
-        if config.kind == "exact":
+        if config.kind == "exact" or len(vectors) == 0:
             return cls(vectors, config)
-        graph = faiss.IndexHNSWFlat(vectors.shape[1], config.links, faiss.METRIC_INNER_PRODUCT)
-        graph.hnsw.efConstruction = config.ef_construction
-        graph.add(np.ascontiguousarray(vectors))
-        return cls(vectors, config, graph)
+        kind = HnswGraph if config.kind == "hnsw" else InvertedLists
+        return cls(vectors, config, kind.build(vectors, config))
+
+    def changed_to(self, vectors: Vectors, moved: Rows) -> FaissIndex:
+        """An index of the same kind over other `vectors`, most of which this one has.
+
+        Inverted lists are changed where vectors changed; a graph is built anew.
+
+        Args:
+            vectors: unit vectors, float32 [row, dim].
+            moved: for each row of this index, the row of the same vector among `vectors`, or -1.
+        """
+        kept = int(np.count_nonzero(moved >= 0))
+        changed = self.changed + (len(moved) - kept) + (len(vectors) - kept)
+        if not isinstance(self._approximate, InvertedLists) or changed > _MOST_CHANGED * len(vectors):
+            return FaissIndex.build(vectors, self.config)
+        return FaissIndex(vectors, self.config, self._approximate.changed(moved, vectors), changed)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -63,6 +80,11 @@ class FaissIndex:
     def dim(self) -> int:
         """The number of components of a vector."""
         return int(self.vectors.shape[1])
+
+    @property
+    def depth(self) -> int:
+        """How many hits can be asked for before all vectors are scanned; 0 if they always are."""
+        return 0 if self._approximate is None else self._approximate.depth
 
     def search(self, queries: Vectors, k: int, allowed: Flags | None = None) -> Neighbours:
         """Find the `k` nearest rows of each query among those allowed.
@@ -73,40 +95,19 @@ class FaissIndex:
         """
         queries = self._check(queries, k, allowed)
         reachable = len(self) if allowed is None else int(np.count_nonzero(allowed))
-        if self._graph is None or not self._suits_graph(k, reachable):
+        if self._approximate is None or not self._approximate.suits(k, reachable):
             return scan([Side(queries, self.vectors)], k, allowed)
-        return self._walk(queries, k, allowed, reachable)
-
-    def _suits_graph(self, k: int, reachable: int) -> bool:
-        depth, items = self.config.ef_search, len(self)
-        if not k <= depth < reachable:
-            return False
-        if reachable == items:
-            return True
-        if self.config.exact_below is not None:
-            return reachable > self.config.exact_below * items
-        # A scan looks at `reachable` vectors, a filtered walk at about `links` for each candidate it keeps.
-        return reachable > self._breadth(reachable) * self.config.links
-
-    def _breadth(self, reachable: int) -> int:
-        # faiss counts rows that are not allowed among its efSearch candidates, so a filter needs more of
-        # them; twice as many leave room for a filter that passes fewer near the query than elsewhere.
-        filtered = reachable < len(self)
-        return math.ceil(self.config.ef_search * (2 * len(self) / reachable if filtered else 1))
-
-    def _walk(self, queries: Vectors, k: int, allowed: Flags | None, reachable: int) -> Neighbours:
-        depth = self.config.ef_search
-        selector = (
-            None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
-        )
-        settings = faiss.SearchParametersHNSW(sel=selector, efSearch=self._breadth(reachable))
-        coarse, rows = self._graph.search(queries, depth, params=settings)
+        coarse, rows = self._approximate.find(queries, allowed, reachable)
         best = Neighbours(np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64))
         sides = [Side(queries, self.vectors)]
         # Whether a query falls back must not depend on `k`, or the prefix law would break.
         short = (rows < 0).any(axis=1)
         for query in np.flatnonzero(~short):
-            best.scores[query], best.rows[query] = settle(sides, int(query), coarse[query], rows[query], k)
+            if self._approximate.scores_exactly:
+                found = settle(sides, int(query), coarse[query], rows[query], k)
+            else:
+                found = rank_rows(sides, int(query), rows[query], k)
+            best.scores[query], best.rows[query] = found
         if short.any():
             best.scores[short], best.rows[short] = scan([Side(queries[short], self.vectors)], k, allowed)
         return best
@@ -129,29 +130,35 @@ class FaissIndex:
         return np.ascontiguousarray(queries, dtype=np.float32)
 
     def save(self, folder: Path) -> None:
-        """Write the settings and the graph, not the vectors, to `folder`, whole or not at all."""
+        """Write the settings and the approximate index, not the vectors, to `folder`, whole or not at all."""
         with whole_folder(folder) as part:
-            facts = {"rows": len(self), "dim": self.dim, "config": self.config.model_dump(mode="json")}
+            facts = {
+                "rows": len(self),
+                "dim": self.dim,
+                "changed": self.changed,
+                "config": self.config.model_dump(mode="json"),
+            }
             (part / _SETTINGS).write_text(json.dumps(facts, indent=2), encoding="utf-8")
-            if self._graph is not None:
-                faiss.write_index(self._graph, str(part / _GRAPH))
+            if self._approximate is not None:
+                self._approximate.write(part / _FILE)
 
     @classmethod
     def load(cls, folder: Path, vectors: Vectors) -> FaissIndex:
-        """Read what `save` wrote, over the same `vectors`; the graph stays on disk, mapped into memory.
+        """Read what `save` wrote, over the same `vectors`; it stays on disk, mapped into memory.
 
         Raises:
             DataError: a file is missing or unreadable.
             MismatchError: the index was built over vectors of another number or size.
         """
-        graph = None
+        approximate: CandidateIndex | None = None
         try:
             facts = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
             config = IndexConfig.check(facts["config"], where=str(folder / _SETTINGS))
-            size = (facts["rows"], facts["dim"])
-            if config.kind == "hnsw":
-                graph = faiss.read_index(str(folder / _GRAPH), faiss.IO_FLAG_MMAP_IFC)
-                size = (graph.ntotal, graph.d)
+            size, changed = (facts["rows"], facts["dim"]), int(facts["changed"])
+            if config.kind != "exact" and size[0]:
+                kind = HnswGraph if config.kind == "hnsw" else InvertedLists
+                approximate = kind.read(folder / _FILE, config)
+                size = approximate.shape
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise DataError(f"{folder}: holds no readable index ({reason}); index the shop again") from error
@@ -160,4 +167,4 @@ class FaissIndex:
                 f"{folder}: the index is over {size[0]} vectors of {size[1]} components, those given are "
                 f"{vectors.shape}; index the shop again"
             )
-        return cls(vectors, config, graph)
+        return cls(vectors, config, approximate, changed)
