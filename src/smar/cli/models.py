@@ -32,6 +32,7 @@ from smar.errors import ConfigError
 
 if TYPE_CHECKING:
     from smar.experiment.train import RunSummary
+    from smar.retrieval.engine import SearchEngine
     from smar.retrieval.results import SearchResult
 
 _TITLE_WIDTH = 60
@@ -130,12 +131,11 @@ def search(
 
     Also says which item vectors were searched, and the gate's value.
     """
-    from smar.experiment.judging import image_mode
-    from smar.experiment.runs import open_run
+    from smar.retrieval.engine import image_mode
     from smar.retrieval.filters import parse_filters
 
     mode, wanted = image_mode(image), parse_filters(filters or ())
-    engine = open_run(run).engine()
+    engine = _engine(run)
     result = engine.search(query, k, wanted, mode)
     typer.echo(
         f"{result.query!r}: {result.vectors} vectors, gate {result.gate:.3f} "
@@ -174,8 +174,9 @@ def evaluate(
     """
     from smar.data.shop import Shop
     from smar.evaluation.report import reports_json, reports_table
-    from smar.experiment.judging import WORD_SEARCH, JudgedQueries, contenders, image_mode, judge
+    from smar.experiment.judging import WORD_SEARCH, JudgedQueries, contenders, judge
     from smar.files import write_text
+    from smar.retrieval.engine import image_mode
 
     named = [*(runs or ()), *([WORD_SEARCH] if bm25 else ()), *(str(path) for path in trec or ())]
     chosen = contenders(named, [image_mode(mode) for mode in image or ()])
@@ -283,6 +284,18 @@ def _tell(out: Path, summary: RunSummary) -> None:
     for stage in summary.stages:
         best = "" if stage.best is None else f", best validation {stage.best:.4f}"
         typer.echo(f"{stage.stage}: {stage.steps:,} steps, {stage.seconds:.0f} s{best}")
+
+
+def _engine(run: Path) -> SearchEngine:
+    """Without torch, if the run's query tower is compiled."""
+    from smar.model.compiled import FOLDER
+    from smar.retrieval.engine import SearchEngine
+
+    if (run / FOLDER).is_dir():
+        return SearchEngine.open(run)
+    from smar.experiment.runs import open_run
+
+    return open_run(run).engine()
 
 
 def _hits(result: SearchResult) -> Table:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Self, get_args
+from typing import Self
 
 from smar.data.judgments import Qrels, read_queries
 from smar.data.records import Query
@@ -20,13 +20,12 @@ from smar.evaluation.measures import depth_of, parse_measures
 from smar.evaluation.report import Report
 from smar.evaluation.run import Run
 from smar.experiment.runs import open_run
-from smar.retrieval.engine import ImageMode, SearchEngine
+from smar.retrieval.engine import IMAGE_MODES, ImageMode, SearchEngine
 from smar.retrieval.hybrid import Hybrid, Ranker
 from smar.retrieval.lexical import BM25
 
 WORD_SEARCH = "bm25"
 _FUSED = f"+{WORD_SEARCH}"
-IMAGE_MODES: tuple[ImageMode, ...] = get_args(ImageMode)
 
 
 @dataclass(frozen=True)
@@ -100,18 +99,6 @@ class Contender:
             return "BM25"
         mode = "" if self.image is None else f":{self.image}"
         return source + mode + (_FUSED if self.with_words else "")
-
-
-def image_mode(word: str) -> ImageMode:
-    """The image mode of that name.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    for known in IMAGE_MODES:
-        if word == known:
-            return known
-    raise ConfigError(f"image = {word!r}: is no image mode; choose {', '.join(IMAGE_MODES)}")
 
 
 def contenders(named: Sequence[str], images: Sequence[ImageMode] = ()) -> list[Contender]:

@@ -59,8 +59,8 @@ class Run:
 
     def engine(self) -> SearchEngine:
         """A search engine over the current index; `smar index` makes one."""
-        compiled = CompiledQueries.of_run(self.folder)
-        return SearchEngine.open(self.folder, compiled or self.model)
+        is_compiled = (self.folder / QUERIES).is_dir()
+        return SearchEngine.open(self.folder, None if is_compiled else self.model)
 
     def _compile_queries(self) -> None:
         folder = self.folder / QUERIES

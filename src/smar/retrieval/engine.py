@@ -15,6 +15,8 @@ import numpy as np
 from smar.data.catalog import Catalog
 from smar.data.clicks import ClickLog, normalise_query
 from smar.errors import DataError, MismatchError, ModelError, QueryError
+from smar.model.compiled import FOLDER as QUERIES
+from smar.model.compiled import CompiledQueries
 from smar.progress import console
 from smar.retrieval.filters import FilterValue, compile_filter
 from smar.retrieval.generations import Generation, current, publish
@@ -29,6 +31,7 @@ from smar.retrieval.vectors import Flags, ItemEmbedder, ItemVectors, Vectors
 ImageMode = Literal["auto", "always", "never", "soft"]
 """Which item vectors a query meets: `auto` multimodal where the gate reaches the model's threshold and text
 elsewhere, `always` multimodal, `never` text, `soft` both, weighted by the gate."""
+IMAGE_MODES: tuple[ImageMode, ...] = get_args(ImageMode)
 
 _QUERIES_AT_ONCE = 256
 
@@ -97,13 +100,18 @@ class SearchEngine:
         return cls(model, ItemIndexes.build(vectors, config or IndexConfig()), catalog)
 
     @classmethod
-    def open(cls, run: Path | str, model: Encoder) -> SearchEngine:
+    def open(cls, run: Path | str, model: Encoder | None = None) -> SearchEngine:
         """Open the current generation of the index in `run`; of the shop, only the images are not in it.
+
+        Without `model`, the query tower that `smar index` compiled embeds queries: no torch is loaded.
 
         Raises:
             DataError: there is no index, or a file of it is missing or damaged.
             MismatchError: `model` is not the one that filled the index.
+            ModelError: no `model` is given, and the run has no compiled query tower.
         """
+        if model is None:
+            model = CompiledQueries.load(Path(run) / QUERIES)
         generation = current(Path(run) / "index")
         while True:
             try:
@@ -168,7 +176,7 @@ class SearchEngine:
     def with_image_mode(self, image: ImageMode) -> SearchEngine:
         """This engine with another default for `image`, sharing everything."""
         view = copy.copy(self)
-        view.image = _known_mode(image)
+        view.image = image_mode(image)
         return view
 
     def search(
@@ -223,7 +231,7 @@ class SearchEngine:
             allowed: bool [item], which may be returned; None allows all.
             image: which item vectors to use; None is the engine's own default.
         """
-        mode = self.image if image is None else _known_mode(image)
+        mode = self.image if image is None else image_mode(image)
         neighbours, choices = self._meet(embedded, k, allowed, mode)
         return [
             Found(scores, rows, choice, float(gate))
@@ -242,7 +250,7 @@ class SearchEngine:
         image: ImageMode | None = None,
     ) -> Iterator[Found]:
         if image is not None:
-            _known_mode(image)
+            image_mode(image)
         if k < 1:
             raise QueryError(f"k = {k}: a search asks for at least one hit")
         texts = [normalise_query(query) for query in queries]
@@ -292,7 +300,13 @@ def _check_together(model: Encoder, vectors: ItemVectors, catalog: Catalog) -> N
         )
 
 
-def _known_mode(image: ImageMode) -> ImageMode:
-    if image not in get_args(ImageMode):
-        raise QueryError(f"image = {image!r}: is no image mode; choose {', '.join(get_args(ImageMode))}")
-    return image
+def image_mode(word: str) -> ImageMode:
+    """The image mode of that name.
+
+    Raises:
+        QueryError: there is none.
+    """
+    for known in IMAGE_MODES:
+        if word == known:
+            return known
+    raise QueryError(f"image = {word!r}: is no image mode; choose {', '.join(IMAGE_MODES)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,18 @@ from smar.data.catalog import Catalog
 from smar.errors import DataError
 from smar.retrieval.generations import Generation
 from smar.retrieval.indexes import ItemIndexes
+from smar.retrieval.lexical import BM25
 
 _FORMAT = 3
-_MANIFEST, _ITEMS = "manifest.json", "items.parquet"
+_MANIFEST, _ITEMS, _WORDS = "manifest.json", "items.parquet", "words"
 
 
 def write_stored(folder: Path, indexes: ItemIndexes, catalog: Catalog, changes: int) -> None:
     """Write into `folder`; `changes` is the number of the last change of items that `catalog` is after."""
     indexes.save(folder)
+    # A catalogue without a single word that could be searched for has no word index.
+    with suppress(DataError):
+        BM25.build(catalog).save(folder / _WORDS)
     catalog.table.write_parquet(folder / _ITEMS)
     vectors = indexes.vectors
     manifest = {
@@ -52,6 +57,17 @@ def read_stored(generation: Generation) -> tuple[ItemIndexes, Catalog]:
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{generation.path}: cannot be read ({error}); index the shop again") from error
     return ItemIndexes.load(generation.path), catalog
+
+
+def read_words(generation: Generation, catalog: Catalog) -> BM25:
+    """The word index of a generation's items.
+
+    Raises:
+        DataError: no item has a word.
+        ModelError, MismatchError: it is damaged, or of another catalogue.
+    """
+    folder = generation.path / _WORDS
+    return BM25.load(folder, catalog) if folder.is_dir() else BM25.build(catalog)
 
 
 def folded_changes(generation: Generation) -> int:

@@ -11,23 +11,23 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smar.data.catalog import Catalog
 from smar.errors import SmarError
 from smar.model.compiled import CompiledQueries
-from smar.model.smar import SMAR, ItemArrays, QueryVectors
-from smar.model.store import FOLDER
 from smar.retrieval.engine import SearchEngine
 from smar.retrieval.generations import current
 from smar.retrieval.journal import Change, Journal, changed_items, read_changes
-from smar.retrieval.lexical import BM25
-from smar.retrieval.stored import folded_changes
+from smar.retrieval.stored import folded_changes, read_words
 from smar.retrieval.suggestions import Suggestions, read_suggestions
-from smar.retrieval.vectors import Digests
+from smar.retrieval.vectors import Digests, ItemArrays
 from smar.serving.embedding import RememberingEmbedder
 from smar.serving.searching import Searcher
 from smar.serving.segments import Segments
+
+if TYPE_CHECKING:
+    from smar.model.smar import SMAR
 
 _log = logging.getLogger("smar.serving")
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -37,25 +37,43 @@ Proposed = tuple[str, Mapping[str, Any] | None]
 
 
 class SteadyModel:
-    """A model whose weights no longer change: its fingerprint is computed once, and it writes no cache of states."""
+    """A run's model, whose weights no longer change. The whole of it is loaded when it is first needed.
 
-    def __init__(self, model: SMAR) -> None:
-        self.model = model
-        model.cache = None
-        self.fingerprint = model.fingerprint
-        self.gate_threshold = model.gate_threshold
+    Queries need only the compiled query tower, where there is one, so that a service starts without torch.
+    """
 
-    def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
-        """As the model does."""
-        return self.model.embed_queries(texts)
+    def __init__(self, run: Path) -> None:
+        self._folder = run / "model"
+        self._loading = threading.Lock()
+        self._model: SMAR | None = None
+        compiled = CompiledQueries.of_run(run)
+        queries = self.whole() if compiled is None else compiled
+        self.embed_queries = queries.embed_queries
+        self.fingerprint = queries.fingerprint
+        self.gate_threshold = queries.gate_threshold
+
+    def whole(self) -> SMAR:
+        """All of it; it writes no cache of states.
+
+        Raises:
+            ModelError: it is missing or damaged.
+        """
+        with self._loading:
+            if self._model is None:
+                from smar.model.smar import SMAR
+
+                model = SMAR.load(self._folder)
+                model.cache = None
+                self._model = model
+        return self._model
 
     def embed_items(self, catalog: Catalog) -> ItemArrays:
         """As the model does."""
-        return self.model.embed_items(catalog)
+        return self.whole().embed_items(catalog)
 
     def item_digests(self, catalog: Catalog) -> Digests:
         """As the model does."""
-        return self.model.item_digests(catalog)
+        return self.whole().item_digests(catalog)
 
 
 @dataclass(frozen=True)
@@ -80,8 +98,8 @@ class CurrentGeneration:
 
     def __init__(self, run: Path) -> None:
         self.index = run / "index"
-        self.model = SteadyModel(SMAR.load(run / FOLDER))
-        self.embedder = RememberingEmbedder(CompiledQueries.of_run(run) or self.model)
+        self.model = SteadyModel(run)
+        self.embedder = RememberingEmbedder(self.model)
         self._journal = Journal(self.index)
         self._changing = threading.Lock()
         self._looking = threading.Lock()
@@ -90,6 +108,8 @@ class CurrentGeneration:
         self._opened = self._open()
         self._thread = threading.Thread(target=self._follow, name="follow generations", daemon=True)
         self._thread.start()
+        # So that the first photo, explanation or changed item need not wait for it.
+        threading.Thread(target=self._load_model, name="load model", daemon=True).start()
 
     @property
     def opened(self) -> Opened:
@@ -150,10 +170,16 @@ class CurrentGeneration:
         generation = current(self.index)
         engine = SearchEngine.open_generation(generation, self.model)
         folded = folded_changes(generation)
-        segments = Segments.of(engine, BM25.build(engine.catalog), folded)
+        segments = Segments.of(engine, read_words(generation, engine.catalog), folded)
         segments = segments.with_changes(self.model, read_changes(self.index, after=folded))
-        searcher = Searcher(self.model.model, segments, self.embedder)
+        searcher = Searcher(self.model.whole, segments, self.embedder)
         return Opened(generation.name, searcher, read_suggestions(generation.path))
+
+    def _load_model(self) -> None:
+        try:
+            self.model.whole()
+        except SmarError as error:
+            _log.error("only searches by words can be answered: %s", error)
 
     def _follow(self) -> None:
         while not self._stop.wait(_SECONDS_BETWEEN_LOOKS):

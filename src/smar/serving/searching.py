@@ -8,19 +8,16 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from smar.data.clicks import normalise_query
 from smar.data.images import ImageLimits, ImageUnreadable, read_image, read_image_bytes
 from smar.errors import QueryError
-from smar.model.explain import Explanation, explain
-from smar.model.smar import SMAR
-from smar.model.sources import item_texts
 from smar.retrieval.filters import FilterValue
 from smar.retrieval.hybrid import DEPTH, fuse
 from smar.retrieval.index import Rows
@@ -29,6 +26,10 @@ from smar.retrieval.vectors import Flags, Vectors
 from smar.serving.embedding import Embedded, RememberingEmbedder
 from smar.serving.segments import Segments
 from smar.serving.wire import Ask, Range
+
+if TYPE_CHECKING:
+    from smar.model.explain import Explanation
+    from smar.model.smar import SMAR
 
 _WITHOUT = re.compile(r"\s+without\s+", re.IGNORECASE)
 _AGAINST = 0.5
@@ -113,7 +114,8 @@ class Stopwatch:
 class Searcher:
     """The items of a moment, ready to be searched."""
 
-    model: SMAR
+    model: Callable[[], SMAR]
+    """The whole model; only what searches by more than words calls for it."""
     segments: Segments
     embedder: RememberingEmbedder
 
@@ -168,24 +170,28 @@ class Searcher:
             ImageUnreadable: the bytes are no picture, or too many.
         """
         with watch.step("photo"):
-            pixels = read_image_bytes(data, self.model.photo_size, limits)
+            model = self.model()
+            pixels = read_image_bytes(data, model.photo_size, limits)
         with watch.step("embed"):
-            own = Embedded(self.model.embed_photos(pixels[None]), np.ones(1, np.float32))
+            own = Embedded(model.embed_photos(pixels[None]), np.ones(1, np.float32))
         with watch.step("search"):
             rows, scores, vectors = self.segments.nearest(own, k, self.segments.shown(), "always")
         return Ranked(rows, scores, vectors, None)
 
     def explain(self, q: str, row: int, watch: Stopwatch) -> Explanation:
         """Why an item scores as it does for a normalised query; a photo that cannot be read is as none."""
+        from smar.model.explain import explain
+        from smar.model.sources import item_texts
+
         part, place = self.segments.place(row)
-        catalog = part.engine.catalog
-        (text,) = item_texts(catalog.rows([place]), self.model.config.item_fields)
+        catalog, model = part.engine.catalog, self.model()
+        (text,) = item_texts(catalog.rows([place]), model.config.item_fields)
         pixels, path = None, catalog.image_path(place)
         if path is not None and self.segments.has_photo(row):
             with watch.step("photo"), suppress(ImageUnreadable):
-                pixels = read_image(path, self.model.photo_size)
+                pixels = read_image(path, model.photo_size)
         with watch.step("explain"):
-            return explain(self.model, q, text, pixels)
+            return explain(model, q, text, pixels)
 
     def _wishes(self, ask: Ask) -> Wishes:
         allowed = self.segments.passing(_plain(ask.filters)) if ask.filters else self.segments.shown()

@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from smar.data.shop import Shop
-from smar.errors import ConfigError, DataError, ModelError
-from smar.experiment.judging import Contender, JudgedQueries, contenders, image_mode, judge
+from smar.errors import ConfigError, DataError, ModelError, QueryError
+from smar.experiment.judging import Contender, JudgedQueries, contenders, judge
+from smar.retrieval.engine import image_mode
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_naming_nothing_is_refused() -> None:
 
 def test_an_unknown_image_mode_is_refused() -> None:
     assert image_mode("soft") == "soft"
-    with pytest.raises(ConfigError, match="choose auto, always, never, soft"):
+    with pytest.raises(QueryError, match="choose auto, always, never, soft"):
         image_mode("sometimes")
 
 
