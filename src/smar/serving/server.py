@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import socket
@@ -57,17 +56,8 @@ def serve(
         listening.listen()
         if open_page:
             webbrowser.open(address)
-        _settle()
-        server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, access_log=False, server_header=False, proxy_headers=False)
-        )
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
         server.run(sockets=[listening])
-
-
-def _settle() -> None:
-    """What lives since the start, items above all, need not be gone through again in search of garbage."""
-    gc.collect()
-    gc.freeze()
 
 
 class _Lines(logging.Formatter):
