@@ -12,6 +12,7 @@ with as many candidates as it needs for our recall. Needs `pip install 'smar[ben
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import subprocess
@@ -220,6 +221,9 @@ def main() -> None:
             }
             engine = SearchEngine(model, indexes, catalog)
             faiss.omp_set_num_threads(1)
+            # As `smar serve` does.
+            gc.collect()
+            gc.freeze()
             search = partial(engine.search, k=K)
             time_each(search, texts[600:700])
             one |= percentiles(time_each(search, texts[700:1300]))

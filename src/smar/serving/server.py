@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import socket
@@ -56,6 +57,9 @@ def serve(
         listening.listen()
         if open_page:
             webbrowser.open(address)
+        # Whole catalogues live as long as the process: to look among them for garbage would hold up a search.
+        gc.collect()
+        gc.freeze()
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
         server.run(sockets=[listening])
 

@@ -21,10 +21,12 @@ faiss: Any = library
 
 _SAMPLED = 64
 """Vectors a cell that the cells are learnt from, at most."""
-_SCANNED = 4_096
-"""So few rows are scanned sooner than looked up."""
-_MARGIN = 1.5
+_SCANNED = 4_000_000
+"""Components: rows of so many in all are scanned sooner than looked up (16,000 rows of 256)."""
+_MARGIN = 2
 """A filter may pass fewer near the query than elsewhere: so many times more cells are looked into."""
+_MOST = 0.2
+"""Of all cells, at most so many are looked into, or as many as without a filter if these are more."""
 
 
 class InvertedLists:
@@ -74,7 +76,8 @@ class InvertedLists:
     def suits(self, k: int, reachable: int) -> bool:
         """Whether looking cells up is cheaper than scanning, and finds enough."""
         below = self._config.exact_below
-        scanned = _SCANNED if below is None else below * self.shape[0]
+        items, dim = self.shape
+        scanned = _SCANNED / dim if below is None else below * items
         return k <= self.depth < reachable and reachable > scanned
 
     def find(self, queries: Vectors, allowed: Flags | None, reachable: int) -> Candidates:
@@ -82,8 +85,10 @@ class InvertedLists:
         selector = (
             None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
         )
-        wider = 1.0 if allowed is None else _MARGIN * self.shape[0] / reachable
-        probes = min(self._lists.nlist, math.ceil(self._config.probes * wider))
+        probes = self._config.probes
+        if allowed is not None:
+            wider = math.ceil(_MARGIN * probes * self.shape[0] / reachable)
+            probes = max(probes, min(wider, math.ceil(_MOST * self._lists.nlist)))
         settings = faiss.SearchParametersIVF(sel=selector, nprobe=probes)
         return Candidates(*self._lists.search(queries, self.depth, params=settings))
 
