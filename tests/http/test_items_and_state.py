@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import logging
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -21,11 +22,14 @@ from starlette.testclient import TestClient
 from model_fakes import small_model
 from service_place import Place, ids
 from smar.data.catalog import Catalog
+from smar.errors import MismatchError
+from smar.model.compiling import compile_queries
 from smar.retrieval.engine import SearchEngine
 from smar.retrieval.generations import current, roll_back
 from smar.serving.admission import Admission, Overloaded
 from smar.serving.app import create_app
 from smar.serving.config import ServeConfig
+from smar.serving.generation import SteadyModel
 from smar.serving.metrics import Metrics
 from smar.serving.shedding import Shedding
 
@@ -186,6 +190,31 @@ def test_beyond_capacity_clients_are_told_to_come_again(place: Place) -> None:
         assert refused[0].json()["error"]["code"] == "overloaded"
         assert client.get("/v1/search", params={"q": "red"}).status_code == 200
         assert "smar_refused_total 5.0" in client.get("/metrics").text
+
+
+def test_a_service_with_a_compiled_query_tower_answers_as_without(place: Place, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(place.run, run)
+    compile_queries(place.model, run / "queries")
+    asked = {"q": "red shirt", "k": 3}
+    with TestClient(create_app(place.run), raise_server_exceptions=False) as client:
+        plain = client.get("/v1/search", params=asked).json()
+    with TestClient(create_app(run), raise_server_exceptions=False) as client:
+        compiled = client.get("/v1/search", params=asked).json()
+        item = ids(compiled)[0]
+        assert client.get(f"/v1/explain/{item}", params={"q": "red shirt"}).status_code == 200
+    assert ids(compiled) == ids(plain)
+    assert compiled["gate"] == pytest.approx(plain["gate"], abs=0.01)
+    assert compiled["served"]["model"] == plain["served"]["model"]
+
+
+def test_a_query_tower_of_another_model_is_noticed(place: Place, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(place.run, run)
+    compile_queries(place.model, run / "queries")
+    small_model(seed=1).save(run / "model")
+    with pytest.raises(MismatchError, match="the compiled query tower is of"):
+        SteadyModel(run).whole()
 
 
 def test_a_flood_is_told_of_in_one_line_a_second(caplog: pytest.LogCaptureFixture) -> None:

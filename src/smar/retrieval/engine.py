@@ -146,14 +146,15 @@ class SearchEngine:
         Items that the current generation has as they are now are not embedded again, unless `anew`.
         """
         old = None if anew else _readable(Path(run) / "index")
-        vectors, moved = refresh(model, catalog, None if old is None else old.vectors)
-        if old is not None and (moved >= 0).any():
-            kept = int((moved >= 0).sum())
-            console.print(f"{kept:,} of {len(catalog):,} items are as they were: their vectors are kept")
+        fresh = refresh(model, catalog, None if old is None else old.vectors)
+        if fresh.kept:
+            console.print(
+                f"{fresh.kept:,} of {len(catalog):,} items are as they were: their vectors are kept"
+            )
         if old is not None and old.config == (config or IndexConfig()):
-            indexes = old.changed_to(vectors, moved)
+            indexes = old.changed_to(*fresh)
         else:
-            indexes = ItemIndexes.build(vectors, config or IndexConfig())
+            indexes = ItemIndexes.build(fresh.vectors, config or IndexConfig())
 
         def write(folder: Path) -> None:
             write_stored(folder, indexes, catalog, changes)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smar.data.catalog import Catalog
-from smar.errors import SmarError
+from smar.errors import MismatchError, SmarError
 from smar.model.compiled import CompiledQueries
 from smar.retrieval.engine import SearchEngine
 from smar.retrieval.generations import current
@@ -46,8 +46,8 @@ class SteadyModel:
         self._folder = run / "model"
         self._loading = threading.Lock()
         self._model: SMAR | None = None
-        compiled = CompiledQueries.of_run(run)
-        queries = self.whole() if compiled is None else compiled
+        self._compiled = CompiledQueries.of_run(run)
+        queries = self._compiled or self.whole()
         self.embed_queries = queries.embed_queries
         self.fingerprint = queries.fingerprint
         self.gate_threshold = queries.gate_threshold
@@ -57,6 +57,7 @@ class SteadyModel:
 
         Raises:
             ModelError: it is missing or damaged.
+            MismatchError: the compiled query tower is of another model.
         """
         with self._loading:
             if self._model is None:
@@ -64,6 +65,11 @@ class SteadyModel:
 
                 model = SMAR.load(self._folder)
                 model.cache = None
+                if self._compiled is not None and self._compiled.fingerprint != model.fingerprint:
+                    raise MismatchError(
+                        f"{self._folder}: is model {model.fingerprint}, the compiled query tower is of "
+                        f"{self._compiled.fingerprint}; index the shop again"
+                    )
                 self._model = model
         return self._model
 
