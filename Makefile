@@ -1,6 +1,6 @@
 # Everything here runs from a fresh clone: each target sets up what it needs first. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types floors unit clean
+.PHONY: help setup demo test lint types floors unit bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -50,7 +50,7 @@ demo: setup ## make up a shop, train three models, index, judge and search it: a
 	@echo "  smar serve runs/mine --open"
 	@if [ "$(SERVE)" != 0 ] && [ -t 1 ]; then \
 		echo; echo "The same shop in a browser (SERVE=0 leaves this out; Ctrl-C ends it):"; \
-		$(SMAR) serve runs/demo --open; \
+		$(SMAR) serve runs/demo --beside runs/demo-text --open; \
 	fi
 
 test: lint types floors ## everything that CI checks: lint, types, floors and all tests
@@ -68,6 +68,17 @@ floors: setup ## import-linter: a module imports only from floors below it
 
 unit: setup ## the fast tests only
 	$(BIN)/python -m pytest tests/unit tests/properties tests/architecture -m "not end_to_end"
+
+RUN ?= runs/demo
+SHOP ?= shops/demo
+
+bench: setup ## speed and memory over RUN and SHOP (the demo's, unless given): what docs/scaling.md shows, about half an hour
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]"
+	$(BIN)/python bench/training.py $(SHOP)
+	$(BIN)/python bench/update.py $(RUN) $(SHOP)
+	$(BIN)/python bench/serve_load.py $(RUN) $(SHOP)
+	$(BIN)/python bench/million.py $(RUN) $(SHOP)
+	$(BIN)/python bench/image_decode.py --folder $(SHOP)/images
 
 clean: ## remove what the demo made and what tools cached; .venv stays
 	rm -rf shops/demo runs/demo runs/demo-text runs/demo-image
