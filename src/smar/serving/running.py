@@ -62,9 +62,8 @@ class Running:
         self.named = {one.resolve().name: self._opened[one.resolve()] for one in (run, *config.beside)}
         """The runs that a search may ask for by name, the one that answers otherwise first."""
         if len(self.named) <= len(config.beside):
-            raise ConfigError(
-                f"runs side by side need folders of different names, not {run} and {config.beside}"
-            )
+            given = ", ".join(map(str, (run, *config.beside)))
+            raise ConfigError(f"runs side by side need folders of different names; given are {given}")
         self.metrics.present.set_function(lambda: self.admission.present)
         self.metrics.items.set_function(lambda: len(self.generation.opened.segments))
 
