@@ -67,11 +67,14 @@ class Run:
         if not self.config.compile_queries:
             shutil.rmtree(folder, ignore_errors=True)
             return
-        compiled = CompiledQueries.of_run(self.folder)
-        if compiled is None or compiled.fingerprint != self.model.fingerprint:
-            from smar.model.compiling import compile_queries
+        try:
+            if CompiledQueries.load(folder).fingerprint == self.model.fingerprint:
+                return
+        except ModelError:
+            pass  # Missing, damaged, or of another version: what all of them need is a new one.
+        from smar.model.compiling import compile_queries
 
-            compile_queries(self.model, folder)
+        compile_queries(self.model, folder)
 
 
 def open_run(folder: str | Path) -> Run:
