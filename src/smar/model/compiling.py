@@ -70,8 +70,6 @@ class _Queries(nn.Module):
 
 
 def _write_graph(model: SMAR, path: Path) -> None:
-    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
-
     example = {"ids": torch.arange(1, 8)[None].to(model.device)}
     shapes: dict[str, dict[int, torch.export.Dim]] = {"ids": {1: torch.export.Dim("tokens", min=2)}}
     if model.lexical is not None:
@@ -80,6 +78,8 @@ def _write_graph(model: SMAR, path: Path) -> None:
     was_training = model.training
     try:
         with _quietly(), torch.no_grad():
+            from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
             program = torch.onnx.export(
                 _Queries(model.eval()),
                 kwargs=example,
@@ -110,6 +110,8 @@ def _write_graph(model: SMAR, path: Path) -> None:
 def _quietly() -> Iterator[None]:
     """Without what the exporter and the quantizer say of themselves: nothing that a user can act on."""
     previous = logging.root.manager.disable
+    # The quantizer's import sets logging up for the whole process, and other libraries would be heard from then on.
+    handlers, level = logging.root.handlers[:], logging.root.level
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
@@ -117,3 +119,5 @@ def _quietly() -> Iterator[None]:
             yield
     finally:
         logging.disable(previous)
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)

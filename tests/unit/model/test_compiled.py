@@ -120,3 +120,15 @@ def test_it_starts_without_torch(folder: Path) -> None:
         f"CompiledQueries.load(Path({str(folder)!r})).embed_queries(['red']); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_compiling_leaves_logging_as_it_was(tmp_path: Path) -> None:
+    code = (
+        "import logging, sys; from pathlib import Path; from model_fakes import small_model; "
+        "from smar.model.compiling import compile_queries; "
+        f"compile_queries(small_model(), Path({str(tmp_path / 'queries')!r})); "
+        "assert logging.root.handlers == []; logging.getLogger('other').info('unheard')"
+    )
+    tests = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=tests, capture_output=True, text=True)
+    assert "unheard" not in done.stderr
