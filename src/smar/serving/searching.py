@@ -206,14 +206,20 @@ class Searcher:
         self, understood: Understanding, ask: Ask, depth: int, wishes: Wishes, watch: Stopwatch
     ) -> Ranked:
         with watch.step("embed"):
-            embedded = self.embedder.embed_queries([understood.q, *understood.without])
-            vector = embedded.vectors[0] - _AGAINST * embedded.vectors[1:].sum(axis=0)
-            wanted = Embedded((vector / np.linalg.norm(vector)).astype(np.float32)[None], embedded.gate[:1])
+            wanted = self._wanted(understood)
         with watch.step("search"):
             rows, scores, vectors = self.segments.nearest(wanted, depth, wishes.allowed, ask.image)
             if wishes.bonus is not None and len(rows):
                 rows, scores = self._liked(wanted, ask, depth, wishes, float(scores[0]))
         return Ranked(rows, scores, vectors, float(wanted.gate[0]), wanted.vectors[0])
+
+    def _wanted(self, understood: Understanding) -> Embedded:
+        """What is wanted less some of what is not: one vector of unit length."""
+        embedded = self.embedder.embed_queries([understood.q, *understood.without])
+        if not understood.without:
+            return embedded
+        vector = embedded.vectors[0] - _AGAINST * embedded.vectors[1:].sum(axis=0)
+        return Embedded((vector / np.linalg.norm(vector)).astype(np.float32)[None], embedded.gate[:1])
 
     def _reasons(self, query: Vectors, rows: Rows, allowed: Flags | None) -> list[Reason]:
         by_text = self.segments.text_scores(query)

@@ -111,12 +111,6 @@ class Segments:
         part, place = self.place(row)
         return part.engine.catalog.item(place)
 
-    def items(self, rows: Rows) -> list[Item]:
-        """The items of some rows, in their order."""
-        if len(self.parts) == 1:
-            return self.engine.catalog.items(rows)
-        return [self.item(row) for row in rows.tolist()]
-
     def passing(self, filters: dict[str, FilterValue]) -> Flags:
         """Which rows pass filters, hidden ones never.
 

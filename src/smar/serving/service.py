@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from smar.data.catalog import Catalog
 from smar.data.images import ImageUnreadable
 from smar.data.records import Item
 from smar.errors import DataError, QueryError
@@ -37,6 +39,7 @@ from smar.serving.wire import (
 )
 
 PREFIX = "/v1"
+_ITEMS_KEPT = 65_536
 
 
 class NotFound(QueryError):  # noqa: N818 - a state of the shop
@@ -47,6 +50,14 @@ class Conflict(QueryError):  # noqa: N818 - a state of the index
     """What is asked cannot be done to the index as it is."""
 
 
+class ShownItems:
+    """The items of a generation as replies show them; those that were found last are kept, as they do not change."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.row = functools.lru_cache(_ITEMS_KEPT)(lambda row: _shown(catalog.item(row)))
+
+
 class Service:
     """A run in service. Each call takes the generation that is current when it begins."""
 
@@ -54,6 +65,7 @@ class Service:
         self._generation = generation
         self._config = config
         self._cache = cache
+        self._shown = ShownItems(generation.opened.segments.engine.catalog)
 
     def close(self) -> None:
         """End what follows the run."""
@@ -213,12 +225,19 @@ class Service:
             last = offset + len(ranked.rows)
             reasons: list[Why | None] = [_why(reason, ranked, last) for reason in ranked.why or ()]
             reasons += [None] * (len(ranked.rows) - len(reasons))
-            items = opened.segments.items(ranked.rows)
+            items = self._items(opened, ranked.rows.tolist())
             hits = zip(items, ranked.scores.tolist(), reasons, strict=True)
             return [
-                HitOut(rank=rank, score=score, item=_shown(item), why=why)
+                HitOut(rank=rank, score=score, item=item, why=why)
                 for rank, (item, score, why) in enumerate(hits, start=offset + 1)
             ]
+
+    def _items(self, opened: Opened, rows: list[int]) -> list[ItemOut]:
+        segments, kept = opened.segments, self._shown
+        if kept.catalog is not segments.engine.catalog:
+            kept = self._shown = ShownItems(segments.engine.catalog)
+        of_generation = len(segments.parts[0])
+        return [kept.row(row) if row < of_generation else _shown(segments.item(row)) for row in rows]
 
 
 def _why(reason: Reason, ranked: Ranked, last: int) -> Why:
