@@ -44,7 +44,7 @@ def test_the_service_finds_what_the_engine_finds(client: TestClient, place: Plac
     )
     assert [hit["rank"] for hit in reply["hits"]] == [1, 2, 3, 4, 5]
     assert (reply["vectors"], reply["gate"]) == (found.vectors, pytest.approx(found.gate))
-    assert reply["understood"] == {"q": "red shirt", "without": []}
+    assert reply["understood"] == {"q": "red shirt", "without": [], "typed": "red shirt"}
     served = reply["served"]
     assert (served["model"], served["items"], served["left_out"]) == (
         place.model.fingerprint,
@@ -104,7 +104,7 @@ def test_words_and_both(client: TestClient, place: Place) -> None:
 
 def test_what_is_not_wanted_falls(client: TestClient, place: Place) -> None:
     plain, without = search(client, q="shirt mug", k=32), search(client, q="shirt mug without mug", k=32)
-    assert without["understood"] == {"q": "shirt mug", "without": ["mug"]}
+    assert without["understood"] == {"q": "shirt mug", "without": ["mug"], "typed": "shirt mug"}
 
     def mean_rank(reply: dict[str, Any]) -> float:
         return float(np.mean([rank for rank, item in enumerate(ids(reply)) if item.startswith("mug")]))
@@ -271,3 +271,17 @@ def test_a_link_with_a_parameter_that_is_not_known_is_refused(client: TestClient
     reply = client.get("/v1/search", params={"q": "red", "filters": "brand=Acme"})
     assert reply.status_code == 422
     assert "filters" in reply.json()["error"]["message"]
+
+
+def test_a_slip_is_read_as_a_word_of_the_shop_and_the_reply_says_so(client: TestClient) -> None:
+    slip = search(client, q="Red shrit without mugg", k=5)
+    assert slip["understood"] == {"q": "red shirt", "without": ["mug"], "typed": "red shrit"}
+    assert slip["hits"] == search(client, q="red shirt without mug", k=5)["hits"]
+    typed = client.get("/v1/search", params={"q": "red shrit", "k": 5, "as_typed": True}).json()
+    assert typed["understood"] == {"q": "red shrit", "without": [], "typed": "red shrit"}
+    assert typed["hits"] != slip["hits"]
+    assert ids(search(client, q="shrit", k=5, mode="lexical")) == ids(
+        search(client, q="shirt", k=5, mode="lexical")
+    )
+    why = [client.get(f"/v1/explain/shirt-red-0?q={q}").json()["score"] for q in ("red shrit", "red shirt")]
+    assert why[0] == why[1]

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from smar.cli.app import app
 from smar.cli.options import (
+    AS_TYPED_HELP,
     IMAGE_HELP,
     RUN_HELP,
     Cache,
@@ -126,17 +127,23 @@ def search(
         ),
     ] = None,
     image: Annotated[str, typer.Option("--image", metavar="MODE", help=IMAGE_HELP)] = "auto",
+    as_typed: Annotated[bool, typer.Option("--as-typed", help=AS_TYPED_HELP)] = False,
 ) -> None:
     """Find items for a query in an indexed run.
 
     Also says which item vectors were searched, and the gate's value.
     """
+    from smar.data.clicks import normalise_query
     from smar.retrieval.engine import image_mode
     from smar.retrieval.filters import parse_filters
 
     mode, wanted = image_mode(image), parse_filters(filters or ())
     engine = _engine(run)
+    if as_typed:
+        engine = engine.as_typed()
     result = engine.search(query, k, wanted, mode)
+    if result.searched != normalise_query(query):
+        typer.echo(f"searched for {result.searched!r}; --as-typed searches for what was typed")
     typer.echo(
         f"{result.query!r}: {result.vectors} vectors, gate {result.gate:.3f} "
         f"(multimodal from {engine.model.gate_threshold:.3f})"
@@ -158,6 +165,7 @@ def evaluate(
     image: Annotated[
         list[str] | None, typer.Option("--image", metavar="MODE", help=IMAGE_HELP + " Repeatable.")
     ] = None,
+    as_typed: Annotated[bool, typer.Option("--as-typed", help=AS_TYPED_HELP)] = False,
     bm25: Annotated[bool, typer.Option("--bm25", help="Also judge BM25, a search by words.")] = False,
     trec: Annotated[
         list[Path] | None,
@@ -183,7 +191,8 @@ def evaluate(
     if run_file is not None and len(chosen) != 1:
         raise ConfigError(f"--run-file {run_file}: holds one run, not {len(chosen)}; judge one at a time")
     opened, names = Shop.open(shop), measures.split(",")
-    judged = judge(chosen, opened, JudgedQueries.read(opened, split, queries, qrels), names)
+    asked = JudgedQueries.read(opened, split, queries, qrels)
+    judged = judge(chosen, opened, asked, names, as_typed=as_typed)
     reports = [one.report for one in judged]
     show(reports[0].table() if len(reports) == 1 else reports_table(reports, names))
     if json_out is not None:

@@ -16,6 +16,8 @@ RUN_HELP = (
     "a TREC run file; or bm25."
 )
 
+AS_TYPED_HELP = "Correct nobody's spelling: search for every word as it was typed."
+
 ShopFolder = Annotated[Path, typer.Argument(metavar="SHOP", help="The folder of a shop.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 Cache = Annotated[

@@ -72,6 +72,17 @@ class _Asked:
         return self.retriever.rank(queries, k)
 
 
+@dataclass(frozen=True)
+class _SameWords:
+    """Asks for the words that a search engine reads out of a query."""
+
+    engine: SearchEngine
+    retriever: Ranker
+
+    def rank(self, queries: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
+        return self.retriever.rank(self.engine.read(queries), k)
+
+
 @dataclass(frozen=True, slots=True)
 class Contender:
     """One thing to judge: `source` is the folder of a run, a file of rankings, or `bm25`."""
@@ -123,9 +134,14 @@ def contenders(named: Sequence[str], images: Sequence[ImageMode] = ()) -> list[C
 
 
 def judge(
-    chosen: Sequence[Contender], shop: Shop, judged: JudgedQueries, measures: Sequence[str]
+    chosen: Sequence[Contender],
+    shop: Shop,
+    judged: JudgedQueries,
+    measures: Sequence[str],
+    *,
+    as_typed: bool = False,
 ) -> list[Judged]:
-    """Ask every contender the judged queries, and measure the answers.
+    """Ask every contender the judged queries, and measure the answers; `as_typed`, no run corrects their spelling.
 
     Raises:
         DataError: a run has no index, or a file cannot be read.
@@ -140,7 +156,8 @@ def judge(
         if one.is_file:
             run = Run.read(one.source, name=one.name)
         else:
-            run = retrieve(_Asked(one.name, _retriever(one, shop, engines, words)), judged.queries, depth)
+            retriever = _retriever(one, shop, engines, words, as_typed=as_typed)
+            run = retrieve(_Asked(one.name, retriever), judged.queries, depth)
         results.append(Judged(run, evaluate_run(run, judged.queries, judged.qrels, measures)))
     return results
 
@@ -158,7 +175,12 @@ def _parse(text: str, image: ImageMode | None) -> Contender:
 
 
 def _retriever(
-    one: Contender, shop: Shop, engines: dict[str, SearchEngine], words: Callable[[], BM25]
+    one: Contender,
+    shop: Shop,
+    engines: dict[str, SearchEngine],
+    words: Callable[[], BM25],
+    *,
+    as_typed: bool,
 ) -> Ranker:
     if one.is_words:
         return words()
@@ -169,7 +191,7 @@ def _retriever(
                 f"{one.source}: its index is of another catalogue than {shop.folder}; "
                 f"run `smar index {shop.folder} {one.source}`"
             )
-        engines[one.source] = engine
+        engines[one.source] = engine.as_typed() if as_typed else engine
     engine = engines[one.source]
     engine = engine if one.image is None else engine.with_image_mode(one.image)
-    return Hybrid((engine, words())) if one.with_words else engine
+    return Hybrid((engine, _SameWords(engine, words()))) if one.with_words else engine

@@ -24,8 +24,8 @@ from smar.model.store import FOLDER
 from smar.progress import console
 from smar.training.adapt import learn_both
 from smar.training.gate import GateFit, GateLesson
-from smar.training.loop import Fit, fit
-from smar.training.pretrain import Pretraining, calibrate
+from smar.training.loop import Fit, fit, has_begun
+from smar.training.pretrain import Pretraining, calibrate, start
 from smar.training.stage import Material, split_for_gate
 
 
@@ -81,16 +81,21 @@ def train(
     held_out = HeldOut.read(kept_back, shop.catalog, config.validation)
     validate = held_out.among(config.validation.candidates, config.clicks.seed).figure
 
-    stages = [
+    stages = []
+    stage_one = Pretraining(config.pretraining)
+    if not has_begun(out, stage_one.name):
+        stages.append(start(model, material, config.pretraining))
+    stages.append(
         fit(
             model,
-            Pretraining(config.pretraining),
+            stage_one,
             material,
             config.pretraining.loop,
             validate=validate,
             home=out,
+            is_trained=config.pretraining.start.epochs > 0,
         )
-    ]
+    )
     gate = None
     if model.has_gate:
         lesson = GateLesson.read(model, unseen, shop.catalog, items)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 class AttentionLayer(nn.Module):
     """Pre-norm attention and a two-layer network, both residual; queries and keys may come from two places.
 
-    Attention is written out, because the fused kernel of a CPU is slow backwards on the short sequences here.
+    A new layer changes nothing (our choice): both parts end in zeros, and learning departs from there. Attention is
+    written out, because the fused kernel of a CPU is slow backwards on the short sequences here.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -21,9 +22,11 @@ class AttentionLayer(nn.Module):
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
-        self.network = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
+        last = nn.Linear(2 * width, width)
+        self.network = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), last)
+        for linear in (self.out, last):
+            nn.init.zeros_(linear.weight)
+            nn.init.zeros_(linear.bias)
 
     def forward(
         self,

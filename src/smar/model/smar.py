@@ -25,7 +25,7 @@ from smar.model import store
 from smar.model.digests import item_digests
 from smar.model.encoders.image import ImageEncoder, ImageEncoderConfig, load_image_encoder
 from smar.model.encoders.text import TextEncoder, TextEncoderConfig
-from smar.model.fusion import FusionConfig, ItemMultimodalTower, build_fusion
+from smar.model.fusion import CrossAttention, FusionConfig, ItemMultimodalTower, build_fusion
 from smar.model.gate import GateConfig, ImageGate
 from smar.model.lexical import LexicalConfig, LexicalSketch
 from smar.model.sources import ItemSource, ItemStates, Texts, TextStates, default_cache, in_categories
@@ -312,6 +312,37 @@ class SMAR(nn.Module):
                 text[rows] = output.text.cpu().numpy()
                 multimodal[rows] = output.multimodal.cpu().numpy()
         return ItemArrays(text, multimodal, source.has_image.copy())
+
+    @property
+    def linear_maps(self) -> list[nn.Module]:
+        """What makes vectors of pooled states: all that a model without attention has."""
+        maps: list[nn.Module] = [self.query_tower.project, self.text_tower.project]
+        if self.image_tower is not None:
+            maps += [self.image_tower.summary, self.image_tower.norm, self.image_tower.project]
+        if self.multimodal_tower is not None:
+            fusion = self.multimodal_tower.fusion
+            maps.append(fusion.sum if isinstance(fusion, CrossAttention) else fusion)
+        return maps
+
+    @contextmanager
+    def without_attention(self) -> Iterator[None]:
+        """Within the block the towers are linear maps of pooled states; what they learn stays in the model."""
+        towers = [
+            tower for tower in (self.query_tower, self.text_tower, self.image_tower) if tower is not None
+        ]
+        layers, multimodal = [tower.layers for tower in towers], self.multimodal_tower
+        fusion = None if multimodal is None else multimodal.fusion
+        for tower in towers:
+            tower.layers = nn.ModuleList()
+        if multimodal is not None and isinstance(fusion, CrossAttention):
+            multimodal.fusion = fusion.sum
+        try:
+            yield
+        finally:
+            for tower, kept in zip(towers, layers, strict=True):
+                tower.layers = kept
+            if multimodal is not None and fusion is not None:
+                multimodal.fusion = fusion
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:

@@ -97,6 +97,12 @@ class Texts:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def batches(self, at_once: int) -> list[Rows]:
+        """Every row once, in batches of texts of like length."""
+        order = np.argsort([len(tokens) for tokens in self.tokens], kind="stable")
+        edges = [*range(0, len(order), at_once), len(order)]
+        return [order[start:end] for start, end in pairwise(edges)]
+
     def states(self, rows: Rows) -> TextStates:
         """States of the texts in `rows`, in their order."""
         if self._store is None:
@@ -279,9 +285,7 @@ class ItemSource:
 
     def batches(self, at_once: int) -> list[Rows]:
         """Every row once, in batches of texts of like length."""
-        order = np.argsort([len(tokens) for tokens in self.texts.tokens], kind="stable")
-        edges = [*range(0, len(order), at_once), len(order)]
-        return [order[start:end] for start, end in pairwise(edges)]
+        return self.texts.batches(at_once)
 
 
 def in_categories(catalog: Catalog, categories: Sequence[str]) -> Bool[np.ndarray, " item"]:

@@ -54,8 +54,7 @@ class TextTower(nn.Module):
         """Vectors of a batch of texts; padding (`mask` false) changes nothing."""
         for layer in self.layers:
             states = layer(states, mask=mask)
-        pooled = states[:, 0] if self.pooling == "first" else masked_mean(states, mask)
-        return TowerOutput(unit(self.project(pooled)), states, mask)
+        return TowerOutput(unit(self.project(pool(states, mask, self.pooling))), states, mask)
 
 
 class QueryTower(TextTower):
@@ -92,9 +91,10 @@ class ItemImageTower(nn.Module):
 
     def forward(self, images: ImageStates) -> TowerOutput:
         """Vectors of a batch of photos."""
-        summary = self.summary(self.summary_scale(images.summary))
-        patches = self.patch(self.patch_scale(images.patches)) + self.position
-        states = torch.cat([summary[:, None], patches], dim=1)
+        states = self.summary(self.summary_scale(images.summary))[:, None]
+        if images.patches.shape[1]:
+            patches = self.patch(self.patch_scale(images.patches)) + self.position
+            states = torch.cat([states, patches], dim=1)
         for layer in self.layers:
             states = layer(states)
         return TowerOutput(unit(self.project(self.norm(states[:, 0]))), states, None)
@@ -127,6 +127,13 @@ def masked_mean(
     """The mean of each sequence's states where `mask` is true."""
     weights = mask[:, :, None].to(states.dtype)
     return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+
+def pool(
+    states: Float[Tensor, "batch length width"], mask: Bool[Tensor, "batch length"], pooling: Pooling
+) -> Float[Tensor, "batch width"]:
+    """One state of each sequence."""
+    return states[:, 0] if pooling == "first" else masked_mean(states, mask)
 
 
 def unit(vectors: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:

@@ -24,6 +24,7 @@ from smar.retrieval.index import IndexConfig, Neighbours, Rows
 from smar.retrieval.indexes import ItemIndexes
 from smar.retrieval.refresh import refresh
 from smar.retrieval.results import Hit, SearchResult, VectorChoice
+from smar.retrieval.spelling import Spelling
 from smar.retrieval.stored import read_stored, write_stored
 from smar.retrieval.suggestions import write_suggestions
 from smar.retrieval.vectors import Flags, ItemEmbedder, ItemVectors, Vectors
@@ -85,9 +86,16 @@ class SearchEngine:
     """
 
     def __init__(
-        self, model: Encoder, indexes: ItemIndexes, catalog: Catalog, image: ImageMode = "auto"
+        self,
+        model: Encoder,
+        indexes: ItemIndexes,
+        catalog: Catalog,
+        image: ImageMode = "auto",
+        spelling: Spelling | None = None,
     ) -> None:
         _check_together(model, indexes.vectors, catalog)
+        self.spelling = spelling
+        """Reads unknown words of queries as known ones; None searches for queries as they were typed."""
         self.model = model
         self.indexes = indexes
         self.catalog = catalog
@@ -126,7 +134,7 @@ class SearchEngine:
     @classmethod
     def open_generation(cls, generation: Generation, model: Encoder) -> SearchEngine:
         """Open this generation, whether or not it is current; raises as `open` does."""
-        return cls(model, *read_stored(generation))
+        return cls(model, *read_stored(generation), spelling=Spelling.read(generation.path))
 
     @staticmethod
     def write_generation(
@@ -141,8 +149,9 @@ class SearchEngine:
     ) -> Generation:
         """Embed and index `catalog`, and publish it as the new generation of the index in `run`.
 
-        The generation holds all a search needs but the model: vectors, indexes and the catalogue's table; and, of
-        `log`, the queries to suggest. `changes` is the number of the last change of items that `catalog` is after.
+        The generation holds all a search needs but the model: vectors, indexes, the catalogue's table and the words
+        that the shop knows; and, of `log`, the queries to suggest. `changes` is the number of the last change of items
+        that `catalog` is after.
         Items that the current generation has as they are now are not embedded again, unless `anew`.
         """
         old = None if anew else _readable(Path(run) / "index")
@@ -158,6 +167,7 @@ class SearchEngine:
 
         def write(folder: Path) -> None:
             write_stored(folder, indexes, catalog, changes)
+            Spelling.of(catalog, log).write(folder)
             if log is not None:
                 write_suggestions(log, folder)
 
@@ -178,6 +188,12 @@ class SearchEngine:
         """This engine with another default for `image`, sharing everything."""
         view = copy.copy(self)
         view.image = image_mode(image)
+        return view
+
+    def as_typed(self) -> SearchEngine:
+        """This engine without correcting anybody's spelling, sharing everything else."""
+        view = copy.copy(self)
+        view.spelling = None
         return view
 
     def search(
@@ -208,9 +224,10 @@ class SearchEngine:
         image: ImageMode | None = None,
     ) -> list[SearchResult]:
         """Find the `k` best items for each of several queries at once; see `search`."""
+        texts = self.read(queries)
         return [
-            SearchResult(query, self._hits(found), found.vectors, found.gate)
-            for query, found in zip(queries, self._find(queries, k, filters, image), strict=True)
+            SearchResult(query, text, self._hits(found), found.vectors, found.gate)
+            for query, text, found in zip(queries, texts, self._find(texts, k, filters, image), strict=True)
         ]
 
     def rank(self, queries: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
@@ -218,7 +235,7 @@ class SearchEngine:
         ids = self.catalog.item_ids
         return [
             [(ids[row], score) for row, score in zip(found.rows.tolist(), found.scores.tolist(), strict=True)]
-            for found in self._find(queries, k)
+            for found in self._find(self.read(queries), k)
         ]
 
     def nearest(
@@ -243,9 +260,21 @@ class SearchEngine:
         pairs = zip(self.catalog.items(found.rows), found.scores.tolist(), strict=True)
         return tuple(Hit(rank, score, item) for rank, (item, score) in enumerate(pairs, start=1))
 
+    def read(self, queries: Sequence[str]) -> list[str]:
+        """Queries as they are searched: normalised, unknown words read as known ones.
+
+        Raises:
+            QueryError: a query is empty.
+        """
+        texts = [normalise_query(query) for query in queries]
+        for position, text in enumerate(texts):
+            if not text:
+                raise QueryError(f"query {queries[position]!r} (number {position + 1}) is empty; type a word")
+        return texts if self.spelling is None else [self.spelling.correct(text) for text in texts]
+
     def _find(
         self,
-        queries: Sequence[str],
+        texts: Sequence[str],
         k: int,
         filters: Mapping[str, FilterValue] | None = None,
         image: ImageMode | None = None,
@@ -254,10 +283,6 @@ class SearchEngine:
             image_mode(image)
         if k < 1:
             raise QueryError(f"k = {k}: a search asks for at least one hit")
-        texts = [normalise_query(query) for query in queries]
-        for position, text in enumerate(texts):
-            if not text:
-                raise QueryError(f"query {queries[position]!r} (number {position + 1}) is empty; type a word")
         allowed = compile_filter(filters, self.catalog) if filters else None
         for start in range(0, len(texts), _QUERIES_AT_ONCE):
             embedded = self.model.embed_queries(texts[start : start + _QUERIES_AT_ONCE])

@@ -38,6 +38,8 @@ class SearchResult(Sequence[Hit]):
 
     query: str
     """The query as it was given."""
+    searched: str
+    """What was searched: the same normalised, words that the shop does not know read as known ones."""
     hits: tuple[Hit, ...]
     """Best first; fewer than asked for only if no more items exist or pass the filters."""
     vectors: VectorChoice

@@ -22,6 +22,7 @@ from smar.retrieval.filters import FilterValue
 from smar.retrieval.hybrid import DEPTH, fuse
 from smar.retrieval.index import Rows
 from smar.retrieval.results import VectorChoice
+from smar.retrieval.spelling import Spelling
 from smar.retrieval.vectors import Flags, Vectors
 from smar.serving.embedding import Embedded, RememberingEmbedder
 from smar.serving.segments import Segments
@@ -58,14 +59,15 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True)
 class Understanding:
-    """What is searched, and what is not wanted, both normalised."""
+    """What is searched, and what is not wanted, both normalised and spelt as the shop spells; `typed` is not."""
 
     q: str
     without: tuple[str, ...]
+    typed: str
 
     @classmethod
-    def of(cls, q: str, without: Sequence[str]) -> Understanding:
-        """Split `dress without stripes` into what is wanted and what is not.
+    def of(cls, q: str, without: Sequence[str], spelling: Spelling | None) -> Understanding:
+        """Split `dress without stripes` into what is wanted and what is not, and correct both if there is `spelling`.
 
         Raises:
             QueryError: no word is left to search for.
@@ -74,7 +76,9 @@ class Understanding:
         texts = [normalise_query(text) for text in (*unwanted, *without)]
         if not normalise_query(wanted):
             raise QueryError(f"query {q!r} names nothing to look for; type a word")
-        return cls(normalise_query(wanted), tuple(dict.fromkeys(text for text in texts if text)))
+        typed = normalise_query(wanted)
+        correct = (lambda text: text) if spelling is None else spelling.correct
+        return cls(correct(typed), tuple(dict.fromkeys(correct(text) for text in texts if text)), typed)
 
 
 class Wishes(NamedTuple):

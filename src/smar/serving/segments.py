@@ -22,6 +22,7 @@ from smar.retrieval.indexes import ItemIndexes
 from smar.retrieval.journal import Change, changed_items
 from smar.retrieval.lexical import BM25, OtherWords
 from smar.retrieval.results import VectorChoice
+from smar.retrieval.spelling import Spelling
 from smar.retrieval.vectors import Flags, ItemEmbedder, ItemVectors, Vectors
 from smar.serving.embedding import Embedded
 
@@ -53,11 +54,13 @@ class Segments:
 
     parts: tuple[Segment, ...]
     number: int = 0
+    spelling: Spelling | None = None
+    """The words of all of them; None corrects nothing."""
 
     @classmethod
     def of(cls, engine: SearchEngine, words: BM25, number: int) -> Segments:
         """A generation into which the changes up to `number` went."""
-        return cls((Segment(engine, words, np.zeros(len(engine), np.bool_), 0),), number)
+        return cls((Segment(engine, words, np.zeros(len(engine), np.bool_), 0),), number, engine.spelling)
 
     @property
     def engine(self) -> SearchEngine:
@@ -91,7 +94,12 @@ class Segments:
         number = changes[-1].number
         vectors = ItemVectors.build(model, fresh) if len(fresh) else None
         added = self._with_added(kept, fresh, vectors)
-        return Segments((shown,) if added is None else (shown, added), number)
+        spelling = base.engine.spelling
+        if added is None:
+            return Segments((shown,), number, spelling)
+        # A word that came with a new item is no slip.
+        knowing = None if spelling is None else spelling.knowing(added.engine.catalog)
+        return Segments((shown, added), number, knowing)
 
     def row(self, item_id: str) -> int | None:
         """The row of an item; None where there is no such item (now)."""

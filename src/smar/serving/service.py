@@ -129,7 +129,7 @@ class Service:
             QueryError: the query has no word.
         """
         opened, watch = self._current(), Stopwatch()
-        understood = Understanding.of(q, ())
+        understood = Understanding.of(q, (), opened.segments.spelling)
         found = opened.searcher.explain(understood.q, _row(opened, item_id), watch)
         return ExplainReply(
             score=found.score,
@@ -208,11 +208,12 @@ class Service:
 
     def _search(self, opened: Opened, q: str, ask: Ask, request_id: str, seconds: float) -> SearchReply:
         watch = Stopwatch(seconds)
-        understood = Understanding.of(q, ask.without)
+        spelling = None if ask.as_typed else opened.segments.spelling
+        understood = Understanding.of(q, ask.without, spelling)
         ranked = opened.searcher.search(understood, ask, watch)
         hits = self._hits(opened, ranked, ask.offset, watch)
         return SearchReply(
-            understood=Understood(q=understood.q, without=list(understood.without)),
+            understood=Understood(q=understood.q, without=list(understood.without), typed=understood.typed),
             mode=ask.mode,
             vectors=ranked.vectors,
             gate=ranked.gate,

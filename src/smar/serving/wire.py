@@ -76,6 +76,8 @@ class Ask(Wire):
     """What is not wanted. Words after "without" in the query are added to it."""
     boost: list[Boost] = Field(default=[], max_length=4)
     """Attributes that are liked or disliked."""
+    as_typed: bool = False
+    """Search for every word as it was typed; else words that the shop does not know are read as known ones."""
     explain: bool = False
     """Also say what the image adds to each hit's score, and where text alone would have ranked it."""
     run: RunName | None = None
@@ -111,6 +113,8 @@ class SearchLink(BaseModel):
     """What to search."""
     without: list[Words] = Field(default=[], max_length=8)
     """What is not wanted; repeatable."""
+    as_typed: bool = False
+    """Correct no word's spelling."""
     explain: bool = False
     """Also say what the image adds to each hit."""
     run: RunName | None = None
@@ -192,10 +196,12 @@ class HitOut(Wire):
 class Understood(Wire):
     """How a query was read."""
 
-    q: str
-    """The words that are searched, normalised."""
+    q: str = Field(examples=["striped navy jumper"])
+    """The words that are searched, normalised, and with the spelling of the shop."""
     without: list[str]
     """What is not wanted."""
+    typed: str = Field(examples=["striped navy jumpre"])
+    """The words as they were typed, normalised; other than `q` where a word was corrected."""
 
 
 class Served(Wire):

@@ -49,6 +49,8 @@ class LoopConfig(Config):
     """Whether another item of the batch that the log has for a query is no negative of it."""
     learning_rate: float = Field(default=5e-4, gt=0)
     """Peak learning rate of the towers."""
+    linear_learning_rate: float | None = Field(default=None, gt=0)
+    """Peak learning rate of the towers' linear maps, which the start has taught; unset, that of the towers."""
     encoder_learning_rate: float = Field(default=1e-4, gt=0)
     """Peak learning rate of what is trained of pretrained encoders."""
     warmup: float = Field(default=0.06, ge=0, lt=1)
@@ -60,7 +62,8 @@ class LoopConfig(Config):
     precision: Precision = "auto"
     """Of matrix products: `auto` takes bfloat16 where the device multiplies it in hardware."""
     patience: PositiveInt = 2
-    """Validations without a better figure on held-out clicks after which the stage stops."""
+    """Validations without a better figure on held-out clicks after which the stage stops; that of the model as it came
+    is not one of them."""
     validate_every: float = Field(default=1.0, gt=0)
     """Epochs between validations; the weights of the best one are kept."""
     checkpoint_every: PositiveInt = 50
@@ -126,6 +129,15 @@ def fit(
     return Loop(model, stage, material, config, home).run(validate, is_trained=is_trained)
 
 
+def has_begun(home: Path, stage: str) -> bool:
+    """Whether `home` holds a checkpoint of a stage, from which `fit` would go on."""
+    return _checkpoint(home, stage).exists()
+
+
+def _checkpoint(home: Path, stage: str) -> Checkpoint:
+    return Checkpoint(home / "checkpoint" / stage)
+
+
 class Loop:
     """One stage under way."""
 
@@ -153,7 +165,7 @@ class Loop:
         self.rate_factor = 0.0
         self.progress = Progress()
         self.recorder = Recorder(home, stage.name)
-        self.checkpoint = None if home is None else Checkpoint(home / "checkpoint" / stage.name)
+        self.checkpoint = None if home is None else _checkpoint(home, stage.name)
         self.stopwatch = Stopwatch()
 
     def run(self, validate: Validate | None, *, is_trained: bool = False) -> Fit:
@@ -257,6 +269,8 @@ class Loop:
         if figure == best:
             progress.keep_best(self.model)
         since = len(progress.validations) - 1 - [f for _, f in progress.validations].index(best)
+        if progress.validations[0] == (0, best):
+            since -= 1
         progress.is_over = since >= self.config.patience
 
     def _finish(self) -> Fit:
@@ -288,8 +302,12 @@ def parameter_groups(model: SMAR, config: LoopConfig) -> list[dict[str, object]]
     groups: dict[float, list[torch.nn.Parameter]] = {}
     rates = {"text_encoder": config.encoder_learning_rate, "query_encoder": config.encoder_learning_rate}
     rates |= {"image_encoder": config.encoder_learning_rate}
+    linear = {weight for linear_map in model.linear_maps for weight in linear_map.parameters()}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            rate = rates.get(name.split(".")[0], config.learning_rate)
+            of_tower = config.learning_rate
+            if config.linear_learning_rate is not None and parameter in linear:
+                of_tower = config.linear_learning_rate
+            rate = rates.get(name.split(".")[0], of_tower)
             groups.setdefault(rate, []).append(parameter)
     return [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]

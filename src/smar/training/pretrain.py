@@ -15,6 +15,7 @@ from torch import Tensor
 from smar.config import Config
 from smar.data.clicks import ClickConfig
 from smar.data.shop import Shop
+from smar.model.pooled import PooledTexts, pooled_items
 from smar.model.smar import SMAR
 from smar.training.loop import Fit, LoopConfig, Validate, fit
 from smar.training.objectives import weighted_mean
@@ -22,6 +23,15 @@ from smar.training.pairs import PairBatch
 from smar.training.stage import Material, clicks_to_learn, sample_rows, split_for_gate, task_losses
 
 _CALIBRATION_PHOTOS = 2048
+
+
+class StartConfig(LoopConfig):
+    """The start of stage one: linear maps learn on states that the encoders pool once, so an epoch takes seconds."""
+
+    epochs: int = Field(default=20, ge=0)
+    """How often every pair is seen; zero leaves the start out."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Peak learning rate of the linear maps."""
 
 
 class PretrainingConfig(Config):
@@ -33,6 +43,8 @@ class PretrainingConfig(Config):
     """Weight of modality alignment: query and item image."""
     gamma: float = Field(default=1.0, ge=0)
     """Weight of asymmetric modality alignment: query and item multimodal."""
+    start: StartConfig = StartConfig()
+    """The same tasks before, for the towers' linear maps alone."""
     loop: LoopConfig = LoopConfig()
     """Steps, learning rates and stopping."""
 
@@ -70,7 +82,24 @@ def pretrain(
     own_words = config.loop.own_words
     material = Material.read(model, log, shop.catalog, items, own_words=own_words, unseen=unseen)
     calibrate(model, material)
+    start(model, material, config)
     return fit(model, Pretraining(config), material, config.loop, validate=validate)
+
+
+def start(model: SMAR, material: Material, config: PretrainingConfig) -> Fit:
+    """Learn the towers' linear maps, in place, before encoders and attention learn too (our choice).
+
+    What this gives is the strongest of simple models, a linear sum of pooled features: attention, whose layers change
+    nothing at first, departs from there instead of having to find the way to it.
+    """
+    pooling = model.config.pooling
+    if not config.start.epochs:
+        return Fit("start", 0, (), None, 0.0)
+    queries, items = PooledTexts(material.queries, pooling), pooled_items(material.items, pooling)
+    with model.without_attention():
+        return fit(
+            model, Pretraining(config, "start"), Material(material.pairs, queries, items), config.start
+        )
 
 
 def calibrate(model: SMAR, material: Material) -> None:

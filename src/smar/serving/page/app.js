@@ -21,6 +21,7 @@ function read() {
     image: given.get("image") ?? "auto",
     mode: given.get("mode") ?? "semantic",
     compare: given.get("compare") ?? "",
+    exact: given.has("exact"),
     filters,
   };
 }
@@ -31,6 +32,7 @@ function write(state) {
   if (state.image !== "auto") words.set("image", state.image);
   if (state.mode !== "semantic") words.set("mode", state.mode);
   if (state.compare) words.set("compare", state.compare);
+  if (state.exact) words.set("exact", "1");
   for (const [field, values] of Object.entries(state.filters)) for (const value of values) words.append(field, value);
   history.pushState(null, "", `${location.pathname}?${words}`);
 }
@@ -78,7 +80,7 @@ async function render() {
 }
 
 function body(state, changes = {}) {
-  return { q: state.q, k: PAGE, image: state.image, mode: state.mode, filters: state.filters, explain: true, ...changes };
+  return { q: state.q, k: PAGE, image: state.image, mode: state.mode, filters: state.filters, as_typed: state.exact, explain: true, ...changes };
 }
 
 async function showOne(state) {
@@ -86,7 +88,7 @@ async function showOne(state) {
   const open = (id) => showItem(id, state.q);
   if (!reply.hits.length) return nothing(state);
   const left = reply.served.left_out.length ? ` Left out: ${reply.served.left_out.join(", ")}.` : "";
-  say(decision(reply), left);
+  say(spelling(reply.understood, state), decision(reply), left);
   const list = grid(reply.hits, open);
   const more = h("button", { type: "button", class: "more" }, "More");
   let shown = reply.hits;
@@ -103,6 +105,14 @@ async function showOne(state) {
   more.hidden = reply.hits.length < PAGE;
   $("lists").replaceChildren(list, more);
   narrow(reply.hits, state);
+}
+
+// Where a word was read as another one: which, and a way back to what was typed.
+function spelling(understood, state) {
+  if (understood.q === understood.typed) return [];
+  const back = () => (write({ ...state, exact: true }), render());
+  const button = h("button", { type: "button", class: "typed", onclick: back }, `Search for “${understood.typed}” instead`);
+  return ["Shown is what fits “", h("b", {}, understood.q), "”. ", button, " "];
 }
 
 // What stands left and right: without and with pictures, or this run and another one.
@@ -123,7 +133,7 @@ async function showBoth(state) {
   );
   const open = (id) => showItem(id, state.q);
   const common = right.hits.filter((hit) => left.hits.some((other) => other.item.item_id === hit.item.item_id)).length;
-  say(`Of ${right.hits.length} items, both lists have ${common}. `, right.gate === null ? "" : need(right));
+  say(spelling(right.understood, state), `Of ${right.hits.length} items, both lists have ${common}. `, right.gate === null ? "" : need(right));
   const side = ({ name }, shown, others) => h("section", { "aria-label": name }, h("h2", {}, name), grid(shown.hits, open, others.hits));
   $("lists").replaceChildren(h("div", { class: "sides" }, side(both[0], left, right), side(both[1], right, left)));
   narrow([...left.hits, ...right.hits], state);
@@ -186,7 +196,7 @@ function start() {
     write({ ...read(), ...changes });
     render();
   };
-  const submit = () => change({ q: box.value.trim(), filters: {} });
+  const submit = () => change({ q: box.value.trim(), filters: {}, exact: false });
   const closeSuggestions = suggest(box, submit);
   $("search").addEventListener("submit", (event) => {
     event.preventDefault();
