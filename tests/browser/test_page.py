@@ -113,6 +113,24 @@ def test_the_address_holds_what_is_asked(page: Page) -> None:
     expect(page.locator(".card").first).to_contain_text("shirt")
 
 
+def test_a_slip_is_corrected_and_can_be_asked_for_as_it_was_typed(page: Page) -> None:
+    page.goto("/?q=red+shrit")
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("Shown is what fits “red shirt”")
+    expect(page.locator(".card").first).to_contain_text("shirt")
+    page.get_by_role("button", name="Search for “red shrit” instead").click()
+    expect(status).not_to_contain_text("Shown is what fits")
+    expect(page).to_have_url(re.compile("exact=1"))
+    page.get_by_role("combobox", name="Search products").fill("blue shrit")
+    page.keyboard.press("Enter")
+    expect(status).to_contain_text("Shown is what fits “blue shirt”")
+    expect(page).not_to_have_url(re.compile("exact"))
+    page.go_back()
+    expect(page.get_by_role("combobox", name="Search products")).to_have_value("red shrit")
+    page.go_back()
+    expect(status).to_contain_text("Shown is what fits “red shirt”")
+
+
 def test_with_and_without_pictures_side_by_side(page: Page) -> None:
     page.goto("/?q=blue+dress")
     expect(page.locator(".card")).to_have_count(40)
@@ -209,7 +227,7 @@ def test_what_a_title_says_never_runs(page: Page) -> None:
 def test_people_of_all_abilities_can_use_it(page: Page, scheme: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    for path in ("/", "/?q=red+shirt", "/?q=red+shirt&compare=pictures"):
+    for path in ("/", "/?q=red+shirt", "/?q=red+shrit", "/?q=red+shirt&compare=pictures"):
         page.goto(path)
         expect(page.get_by_role("status")).not_to_be_empty()
         if "q=" in path:

@@ -112,7 +112,7 @@ function spelling(understood, state) {
   if (understood.q === understood.typed) return [];
   const back = () => (write({ ...state, exact: true }), render());
   const button = h("button", { type: "button", class: "typed", onclick: back }, `Search for “${understood.typed}” instead`);
-  return ["Shown is what fits “", h("b", {}, understood.q), "”. ", button, " "];
+  return h("span", { class: "spelling" }, "Shown is what fits “", h("b", {}, understood.q), "”. ", button);
 }
 
 // What stands left and right: without and with pictures, or this run and another one.
