@@ -11,9 +11,9 @@ from starlette.exceptions import HTTPException
 
 from smar.errors import QueryError, SmarError
 from smar.serving.admission import Overloaded
+from smar.serving.replies import ErrorReply
 from smar.serving.running import Running
 from smar.serving.service import Conflict, NotFound
-from smar.serving.wire import ErrorReply
 
 _CODES = {
     400: "bad_request",

@@ -8,9 +8,10 @@ from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from smar.serving.errors import ERRORS
+from smar.serving.replies import ChangeReply, ExplainReply, ItemReply, SimilarReply
+from smar.serving.requests import Depth, ItemIn, Words
 from smar.serving.running import Running
 from smar.serving.service import PREFIX
-from smar.serving.wire import ChangeReply, Depth, ExplainReply, ItemIn, ItemReply, SimilarReply, Words
 
 
 def add_items(app: FastAPI, running: Running) -> None:

@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 from smar.config import Config
 from smar.files import append_bytes
 from smar.retrieval.engine import ImageMode
-from smar.serving.wire import SearchMode
+from smar.serving.requests import SearchMode
 
 _log = logging.getLogger("smar.serving")
 _STEPS = 2**64

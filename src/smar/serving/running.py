@@ -17,17 +17,9 @@ from smar.serving.guard import guard
 from smar.serving.keys import Keys
 from smar.serving.metrics import Metrics
 from smar.serving.online import Arm, EventLog, OnlineTest
+from smar.serving.replies import BatchReply, ChangeReply, EventReply, SearchReply
+from smar.serving.requests import BatchRequest, EventIn, ItemIn, SearchRequest
 from smar.serving.service import Conflict, NotFound, Service
-from smar.serving.wire import (
-    BatchReply,
-    BatchRequest,
-    ChangeReply,
-    EventIn,
-    EventReply,
-    ItemIn,
-    SearchReply,
-    SearchRequest,
-)
 
 Answer = TypeVar("Answer")
 _SECONDS_TO_WRITE = 30.0

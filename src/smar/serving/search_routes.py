@@ -9,22 +9,10 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import Response
 
 from smar.serving.errors import ERRORS
+from smar.serving.replies import BatchReply, ErrorReply, EventReply, PhotoReply, SearchReply, SuggestReply
+from smar.serving.requests import LONGEST_QUERY, BatchRequest, Depth, EventIn, SearchLink, SearchRequest
 from smar.serving.running import Running
 from smar.serving.service import PREFIX
-from smar.serving.wire import (
-    LONGEST_QUERY,
-    BatchReply,
-    BatchRequest,
-    Depth,
-    ErrorReply,
-    EventIn,
-    EventReply,
-    PhotoReply,
-    SearchLink,
-    SearchReply,
-    SearchRequest,
-    SuggestReply,
-)
 
 PHOTO = f"{PREFIX}/search/photo"
 _BYTES = {"type": "string", "format": "binary"}

@@ -25,8 +25,8 @@ from smar.retrieval.results import VectorChoice
 from smar.retrieval.spelling import Spelling
 from smar.retrieval.vectors import Flags, Vectors
 from smar.serving.embedding import Embedded, RememberingEmbedder
+from smar.serving.requests import Ask, Range
 from smar.serving.segments import Segments
-from smar.serving.wire import Ask, Range
 
 if TYPE_CHECKING:
     from smar.model.explain import Explanation

@@ -16,20 +16,15 @@ from smar.retrieval.generations import current, generations, roll_back
 from smar.serving.config import ServeConfig
 from smar.serving.generation import CurrentGeneration, Opened
 from smar.serving.photos import Thumbnail, thumbnail
-from smar.serving.searching import Ranked, Reason, Stopwatch, Understanding
-from smar.serving.wire import (
-    Ask,
+from smar.serving.replies import (
     BatchReply,
-    BatchRequest,
     ExplainReply,
     GenerationsReply,
     HitOut,
-    ItemIn,
     ItemOut,
     ItemReply,
     PhotoReply,
     SearchReply,
-    SearchRequest,
     Served,
     SimilarReply,
     SuggestReply,
@@ -37,6 +32,8 @@ from smar.serving.wire import (
     Why,
     WordWeight,
 )
+from smar.serving.requests import Ask, BatchRequest, ItemIn, SearchRequest
+from smar.serving.searching import Ranked, Reason, Stopwatch, Understanding
 
 PREFIX = "/v1"
 _ITEMS_KEPT = 65_536

@@ -9,9 +9,9 @@ from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 from smar.serving.errors import ERRORS
+from smar.serving.replies import ErrorReply, GenerationsReply, Health, RunsReply
 from smar.serving.running import Running
 from smar.serving.service import PREFIX
-from smar.serving.wire import ErrorReply, GenerationsReply, Health, RunsReply
 
 
 def add_state(app: FastAPI, running: Running) -> None:
