@@ -65,6 +65,10 @@ class ModelConfig(Config):
     """Transformer layers of the item image tower on top of its encoder."""
     pooling: Pooling = "mean"
     """How a text tower makes one state of many: the mean, or the first (CLS)."""
+    text_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """The share of a text's pooled state that training leaves out, other numbers each time."""
+    image_dropout: float = Field(default=0.3, ge=0, lt=1)
+    """The share of a photo's summary that training leaves out."""
     temperature: float = Field(default=0.05, gt=0, le=1)
     """Where the learned temperature of the contrastive losses starts."""
     seed: int = 0
@@ -123,7 +127,8 @@ class SMAR(nn.Module):
             raise ConfigError(
                 f"model.heads = {config.heads}: the text encoder's width {width} is no multiple of it"
             )
-        shape = TowerShape(width, config.dim, config.heads)
+        dropout = config.text_dropout, config.image_dropout
+        shape = TowerShape(width, config.dim, config.heads, *dropout)
         self.query_tower = QueryTower(shape, config.query_layers, config.pooling)
         self.text_tower = ItemTextTower(shape, config.text_layers, config.pooling)
         self.image_tower: ItemImageTower | None = None

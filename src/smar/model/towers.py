@@ -27,11 +27,16 @@ class TowerOutput:
 
 @dataclass(frozen=True)
 class TowerShape:
-    """What the towers of a model share: `width` of an encoder's states, `dim` of a vector, attention `heads`."""
+    """What the towers of a model share: `width` of an encoder's states, `dim` of a vector, attention `heads`.
+
+    Of a text's pooled state and of a photo's summary, `text_dropout` and `image_dropout` are left out in training.
+    """
 
     width: int
     dim: int
     heads: int
+    text_dropout: float = 0.0
+    image_dropout: float = 0.0
 
 
 class TextTower(nn.Module):
@@ -41,6 +46,7 @@ class TextTower(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(AttentionLayer(shape.width, shape.heads) for _ in range(layers))
         self.pooling = pooling
+        self.dropout = nn.Dropout(shape.text_dropout)
         self.project = nn.Linear(shape.width, shape.dim, bias=False)
         # Query and item text start with the same projection that keeps angles (our choice): a pretrained
         # encoder's similarities are then where learning starts. Only one of two equal orthogonal draws is random.
@@ -54,7 +60,8 @@ class TextTower(nn.Module):
         """Vectors of a batch of texts; padding (`mask` false) changes nothing."""
         for layer in self.layers:
             states = layer(states, mask=mask)
-        return TowerOutput(unit(self.project(pool(states, mask, self.pooling))), states, mask)
+        pooled = self.dropout(pool(states, mask, self.pooling))
+        return TowerOutput(unit(self.project(pooled)), states, mask)
 
 
 class QueryTower(TextTower):
@@ -77,6 +84,7 @@ class ItemImageTower(nn.Module):
         count, patch_width = patches
         self.summary_scale = InputScale(summary_width)
         self.patch_scale = InputScale(patch_width)
+        self.dropout = nn.Dropout(shape.image_dropout)
         self.summary = nn.Linear(summary_width, shape.width)
         self.patch = nn.Linear(patch_width, shape.width)
         self.position = nn.Parameter(torch.randn(count, shape.width) * 0.02)
@@ -91,7 +99,7 @@ class ItemImageTower(nn.Module):
 
     def forward(self, images: ImageStates) -> TowerOutput:
         """Vectors of a batch of photos."""
-        states = self.summary(self.summary_scale(images.summary))[:, None]
+        states = self.summary(self.dropout(self.summary_scale(images.summary)))[:, None]
         if images.patches.shape[1]:
             patches = self.patch(self.patch_scale(images.patches)) + self.position
             states = torch.cat([states, patches], dim=1)

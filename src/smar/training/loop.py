@@ -170,6 +170,10 @@ class Loop:
 
     def run(self, validate: Validate | None, *, is_trained: bool = False) -> Fit:
         """Train to the end, or until validations stop improving."""
+        with torch.random.fork_rng():
+            return self._run(validate, is_trained=is_trained)
+
+    def _run(self, validate: Validate | None, *, is_trained: bool) -> Fit:
         if self.checkpoint is not None and self.checkpoint.exists():
             self.progress = self.checkpoint.load(self.model, self.optimizer)
             console.print(
@@ -214,6 +218,8 @@ class Loop:
     def _step(self, batches: list[Places], bar: ProgressBar) -> None:
         self.model.train()
         step = self.progress.step
+        # What dropout leaves out is decided by seed and step, as the pairs are: a resumed run sees the same.
+        torch.manual_seed(int(np.random.SeedSequence([self.config.seed, step]).generate_state(1)[0]))
         self.rate_factor = learning_rate_factor(step, self.steps, self.config.warmup)
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * self.rate_factor
