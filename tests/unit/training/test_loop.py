@@ -105,7 +105,9 @@ def test_a_finished_stage_is_not_run_again(shop: Shop, cache: Path, tmp_path: Pa
     assert list((tmp_path / "tensorboard").iterdir())
 
 
-def test_dropout_is_decided_by_seed_and_step_and_leaves_other_randomness_alone(shop: Shop, cache: Path) -> None:
+def test_dropout_is_decided_by_seed_and_step_and_leaves_other_randomness_alone(
+    shop: Shop, cache: Path
+) -> None:
     fingerprints = []
     for before in (1, 2):
         model = small_model(cache=cache, text_dropout=0.5, image_dropout=0.5)
