@@ -48,9 +48,13 @@ def _weighted(alpha: int, beta: int, gamma: int) -> Row:
 _NO_SKETCH = "model.lexical.dim=0"
 _ONE_TASK = ("pretraining.alpha=0.0", "pretraining.beta=0.0")
 _NO_STAGE_TWO = ("clicks.gate_items=0.0", "adaptation.loop.epochs=0")
-_AS_IT_IS = ("model.query_layers=0", "model.text_layers=0", "model.dim=384", "pretraining.loop.epochs=0")
+_NO_START = "pretraining.start.epochs=0"
+_NO_STAGE_ONE = (_NO_START, "pretraining.loop.epochs=0")
+_AS_IT_IS = ("model.query_layers=0", "model.text_layers=0", "model.dim=384", *_NO_STAGE_ONE)
 _LINEAR = ("model.query_layers=0", "model.text_layers=0", "model.image_layers=0", _NO_SKETCH)
-_UNMASKED = ("pretraining.loop.masks_known=false", "adaptation.loop.masks_known=false")
+_UNMASKED = tuple(
+    f"{part}.masks_known=false" for part in ("pretraining.start", "pretraining.loop", "adaptation.loop")
+)
 
 SMAR = Row("SMAR", "gate", is_main=True)
 ALWAYS = Row("SMAR, always the image", "gate", ask="always", is_main=True)
@@ -95,7 +99,9 @@ ROWS = (
     Row("without semantic projection", "ablations", ("pretraining.alpha=0.0",)),
     Row("without modality alignment", "ablations", ("pretraining.beta=0.0",)),
     Row("without asymmetric alignment", "ablations", ("pretraining.gamma=0.0",)),
-    Row("without stage one", "ablations", ("pretraining.loop.epochs=0",)),
+    Row("without stage one", "ablations", _NO_STAGE_ONE),
+    Row("without the start with linear maps", "ablations", (_NO_START,)),
+    Row("without dropout", "ablations", ("model.text_dropout=0.0", "model.image_dropout=0.0")),
     Row("stage two for the gate alone", "ablations", ("adaptation.loop.epochs=0",)),
     Row("without masking known positives", "ablations", _UNMASKED),
     Row("without spelling", "ablations", (_NO_SKETCH,)),
