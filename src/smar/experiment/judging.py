@@ -20,6 +20,7 @@ from smar.evaluation.measures import depth_of, parse_measures
 from smar.evaluation.report import Report
 from smar.evaluation.run import Run
 from smar.experiment.runs import open_run
+from smar.progress import console
 from smar.retrieval.engine import IMAGE_MODES, ImageMode, SearchEngine
 from smar.retrieval.hybrid import Hybrid, Ranker
 from smar.retrieval.lexical import BM25
@@ -159,6 +160,17 @@ def judge(
             retriever = _retriever(one, shop, engines, words, as_typed=as_typed)
             run = retrieve(_Asked(one.name, retriever), judged.queries, depth)
         results.append(Judged(run, evaluate_run(run, judged.queries, judged.qrels, measures)))
+    texts = [query.text for query in judged.queries]
+    for source, engine in engines.items():
+        pairs = zip(engine.read(texts), engine.as_typed().read(texts), strict=True)
+        if corrected := sum(read != typed for read, typed in pairs):
+            console.print(
+                f"{source}: {corrected:,} of {len(texts):,} queries have words that the shop does not know, "
+                "searched for as known ones",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
     return results
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, overload
 
+from smar.data.clicks import normalise_query
 from smar.data.records import Item
 
 VectorChoice = Literal["text", "multimodal", "soft"]
@@ -63,4 +64,6 @@ class SearchResult(Sequence[Hit]):
     def __str__(self) -> str:
         found = "1 hit" if len(self.hits) == 1 else f"{len(self.hits)} hits"
         head = f"{self.query!r}: {found}, {self.vectors} vectors, gate {self.gate:.2f}"
+        if self.searched != normalise_query(self.query):
+            head += f", searched for {self.searched!r}"
         return "\n".join([head, *(str(hit) for hit in self.hits)])

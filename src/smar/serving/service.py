@@ -37,6 +37,7 @@ from smar.serving.searching import Ranked, Reason, Stopwatch, Understanding
 
 PREFIX = "/v1"
 _ITEMS_KEPT = 65_536
+"""Some 1.5 KB each."""
 
 
 class NotFound(QueryError):  # noqa: N818 - a state of the shop

@@ -83,7 +83,8 @@ def pretrain(
     material = Material.read(model, log, shop.catalog, items, own_words=own_words, unseen=unseen)
     calibrate(model, material)
     start(model, material, config)
-    return fit(model, Pretraining(config), material, config.loop, validate=validate)
+    is_trained = config.start.epochs > 0
+    return fit(model, Pretraining(config), material, config.loop, validate=validate, is_trained=is_trained)
 
 
 def start(model: SMAR, material: Material, config: PretrainingConfig) -> Fit:

@@ -104,6 +104,8 @@ def test_an_engine_searches_for_the_word_that_was_meant_and_says_so(tmp_path: Pa
     meant, slip = engine.search("red shirt", 5), engine.search("Red shrit", 5)
     assert (slip.query, slip.searched) == ("Red shrit", "red shirt")
     assert slip.hits == meant.hits
+    assert "searched for 'red shirt'" in str(slip)
+    assert "searched for" not in str(meant)
     assert engine.rank(["red shrit"], 5) == engine.rank(["red shirt"], 5)
     typed = engine.as_typed().search("Red shrit", 5)
     assert typed.searched == "red shrit"

@@ -15,8 +15,8 @@ from smar.model.attention import AttentionLayer
 from smar.model.fusion import CrossAttention, FusionKind
 from smar.model.pooled import PooledTexts, pooled_items
 from smar.model.smar import SMAR
-from smar.training.loop import LoopConfig, has_begun, parameter_groups
-from smar.training.pretrain import PretrainingConfig, StartConfig, calibrate, start
+from smar.training.loop import LoopConfig, fit, has_begun, parameter_groups
+from smar.training.pretrain import Pretraining, PretrainingConfig, StartConfig, calibrate, start
 from smar.training.stage import Material
 
 KINDS: tuple[FusionKind, ...] = ("cross_attention", "gated", "concat", "sum", "image", "text")
@@ -99,5 +99,10 @@ def test_it_can_be_left_out(shop: Shop) -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
-def test_a_stage_has_begun_once_it_left_a_checkpoint(tmp_path: Path) -> None:
-    assert not has_begun(tmp_path, "pretraining")
+def test_a_stage_has_begun_once_it_left_a_checkpoint(shop: Shop, tmp_path: Path) -> None:
+    model, material = opened(shop)
+    stage = Pretraining(PretrainingConfig())
+    assert not has_begun(tmp_path, stage.name)
+    fit(model, stage, material, LoopConfig(epochs=1, batch_size=16), home=tmp_path)
+    assert has_begun(tmp_path, stage.name)
+    assert not has_begun(tmp_path, "adaptation")
