@@ -2,11 +2,12 @@
 
     python bench/serve_load.py RUN SHOP [--clients 8] [--seconds 15]
 
-The server is a process of its own. Loads: queries drawn as often as the log has them, after as many to warm up
-(frequent ones are remembered); judged queries that each come once (none is), by one client and by all; and floods at
-five times the rate of those, each request sent when its time has come whether or not the others were answered. Floods
-take turns with measurements of what the server can do, since a shared machine is faster at one minute than at the next.
-The clients take processor time too, which the server lacks.
+The server is a process of its own; clients wait until it has embedded frequent queries ahead. Loads: queries drawn as
+often as the log has them, after as many to warm up (vectors and hits of the last are remembered); judged queries that
+each come once (none is), by one client and by all; and floods at five times the rate of those, each request sent when
+its time has come whether or not the others were answered. Floods take turns with measurements of what the server can
+do, since a shared machine is faster at one minute than at the next. The clients take processor time too, which the
+server lacks.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import argparse
 import http.client
 import json
 import random
+import re
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +64,19 @@ def start(run: Path, log: Path) -> tuple[subprocess.Popen[bytes], int, float]:
         finally:
             connection.close()
     raise SystemExit(f"the server did not start; see {log}")
+
+
+def until_prepared(port: int) -> float:
+    """The seconds until the server keeps no more queries than a second before, two minutes at most."""
+    began, known = time.monotonic(), 0.0
+    while (took := time.monotonic() - began) < 120:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as reply:
+            (now,) = re.findall(rb"^smar_queries_kept (.+)$", reply.read(), re.MULTILINE)
+        if 0 < known == float(now):
+            break
+        known = float(now)
+        time.sleep(1)
+    return took
 
 
 def loads(shop: Shop) -> tuple[Iterator[bytes], list[bytes]]:
@@ -123,6 +139,7 @@ def main() -> None:
         return seen
 
     try:
+        results["seconds_to_prepared"] = round(seconds + until_prepared(port), 1)
         measure("warming up", prepared[:10_000], given.clients)
         measure("as the log has them", prepared[10_000:], given.clients)
         measure("each once, one client", once[:500], 1)

@@ -31,6 +31,7 @@ from smar.serving.app import create_app
 from smar.serving.config import ServeConfig
 from smar.serving.generation import SteadyModel
 from smar.serving.metrics import Metrics
+from smar.serving.middleware import Message, Receive, Scope, Send
 from smar.serving.shedding import Shedding
 
 
@@ -202,6 +203,13 @@ def test_a_service_with_a_compiled_query_tower_answers_as_without(place: Place, 
     with TestClient(create_app(run), raise_server_exceptions=False) as client:
         compiled = client.get("/v1/search", params=asked).json()
         item = ids(compiled)[0]
+        suggestions = client.app.state.running.generation.opened.suggestions  # type: ignore[attr-defined]
+        frequent = {"red shirt", *suggestions.most_clicked(1_000)}
+        assert len(frequent) > 5
+        until = time.monotonic() + 60
+        while f"smar_queries_kept {float(len(frequent))}" not in client.get("/metrics").text:
+            assert time.monotonic() < until
+            time.sleep(0.1)
         assert client.get(f"/v1/explain/{item}", params={"q": "red shirt"}).status_code == 200
     assert ids(compiled) == ids(plain)
     assert compiled["gate"] == pytest.approx(plain["gate"], abs=0.01)
@@ -219,17 +227,39 @@ def test_a_query_tower_of_another_model_is_noticed(place: Place, tmp_path: Path)
 
 def test_a_flood_is_told_of_in_one_line_a_second(caplog: pytest.LogCaptureFixture) -> None:
     admission, metrics = Admission(workers=1, waiting=0, deadline=1), Metrics()
-    shedding = Shedding(admission, metrics, "/v1/search", retry_after=7)
-    assert shedding.reply("/v1/search", "a") is None
+    passed: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        passed.append(scope["path"])
+
+    shedding = Shedding(app, admission, metrics, "/v1/search", retry_after=7)
+
+    def ask(path: str, request_id: str = "a") -> list[Message]:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def receive() -> Message:
+            raise AssertionError("nothing is read of a request that is turned away")
+
+        scope = {"type": "http", "path": path, "headers": [(b"x-request-id", request_id.encode())]}
+        asyncio.run(shedding(scope, receive, send))
+        return sent
+
+    ask("/v1/search")
     admission._present = 1
-    assert shedding.reply("/v1/items/x", "a") is None
+    ask("/v1/items/x")
+    assert passed == ["/v1/search", "/v1/items/x"]
     with caplog.at_level(logging.WARNING, "smar.serving"):
-        replies = [shedding.reply("/v1/search/batch", str(number)) for number in range(50)]
+        replies = [ask("/v1/search/batch", str(number)) for number in range(50)]
         shedding._said -= 1
-        shedding.reply("/v1/search", "last")
-    headers, body = replies[3] or ([], b"")
-    assert (b"retry-after", b"7") in headers
-    assert json.loads(body)["error"]["request_id"] == "3"
+        ask("/v1/search", "last")
+    assert len(passed) == 2
+    head, body = replies[3]
+    assert head["status"] == 503
+    assert {(b"retry-after", b"7"), (b"x-request-id", b"3")} <= set(head["headers"])
+    assert json.loads(body["body"])["error"]["request_id"] == "3"
     assert [record.getMessage() for record in caplog.records] == [
         "1 searches were told to come again",
         "50 searches were told to come again",

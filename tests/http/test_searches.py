@@ -17,6 +17,7 @@ from smar.retrieval.engine import SearchEngine
 from smar.retrieval.lexical import BM25
 from smar.serving.app import create_app
 from smar.serving.config import ServeConfig
+from smar.serving.requests import SearchRequest
 
 
 def search(client: TestClient, **asked: Any) -> dict[str, Any]:
@@ -35,16 +36,16 @@ def refused(client: TestClient, status: int, **asked: Any) -> str:
 
 @pytest.mark.parametrize("image", ["auto", "always", "never", "soft"])
 def test_the_service_finds_what_the_engine_finds(client: TestClient, place: Place, image: Any) -> None:
-    reply = search(client, q="Red  SHIRT", k=5, image=image)
+    reply = search(client, q="Number  SHIRT", k=5, image=image)
     engine = SearchEngine.open(place.run, place.model)
-    found = engine.search("red shirt", 5, image=image)
+    found = engine.search("number shirt", 5, image=image)
     assert ids(reply) == [hit.item.item_id for hit in found.hits]
     assert [hit["score"] for hit in reply["hits"]] == pytest.approx(
         [hit.score for hit in found.hits], abs=1e-5
     )
     assert [hit["rank"] for hit in reply["hits"]] == [1, 2, 3, 4, 5]
     assert (reply["vectors"], reply["gate"]) == (found.vectors, pytest.approx(found.gate))
-    assert reply["understood"] == {"q": "red shirt", "without": [], "typed": "red shirt"}
+    assert reply["understood"] == {"q": "number shirt", "without": [], "typed": "number shirt"}
     served = reply["served"]
     assert (served["model"], served["items"], served["left_out"]) == (
         place.model.fingerprint,
@@ -86,6 +87,41 @@ def test_pages_are_parts_of_one_list(client: TestClient) -> None:
         whole = search(client, q="shirt in red", k=12, mode=mode)
         pages = [search(client, q="shirt in red", k=4, offset=offset, mode=mode) for offset in (0, 4, 8)]
         assert [hit for page in pages for hit in page["hits"]] == whole["hits"]
+
+
+@pytest.mark.parametrize("mode", ["semantic", "lexical", "hybrid"])
+def test_the_same_search_is_remembered_and_no_other(client: TestClient, mode: str) -> None:
+    asked: dict[str, Any] = {"q": f"{mode} blue mug", "mode": mode, "filters": {"price": {"max": 30}}, "k": 4}
+    first, again = search(client, **asked), search(client, **asked)
+    assert (first["served"]["remembered"], again["served"]["remembered"]) == (False, True)
+    assert again["served"]["milliseconds"].keys() == {"items"}
+    for part in ("hits", "vectors", "gate", "understood"):
+        assert again[part] == first[part]
+    assert "smar_searches_remembered_total" in client.get("/metrics").text
+    for part in ({"k": 3}, {"k": 3, "offset": 1}):
+        page = search(client, **(asked | part))
+        assert page["served"]["remembered"]
+        assert page["hits"] == first["hits"][part.get("offset", 0) :][:3]
+    others: list[dict[str, Any]] = [
+        {"without": ["red"]},
+        {"filters": {"price": {"max": 29}}},
+        {"boost": [{"field": "brand", "value": "Acme"}]},
+        {"image": "never"},
+        {"q": f"{mode} mug blue"},
+        {"explain": True},
+    ]
+    for other in others:
+        assert not search(client, **(asked | other))["served"]["remembered"], other
+
+
+def test_what_there_was_no_time_for_is_not_remembered(place: Place) -> None:
+    with TestClient(create_app(place.run), raise_server_exceptions=False) as client:
+        service = client.app.state.running.service  # type: ignore[attr-defined]
+        asked = SearchRequest(q="red mug", mode="hybrid")
+        short = service.search(asked, "a", 0.0)
+        whole = service.search(asked, "b", 60.0)
+    assert short.served.left_out == ["lexical: no time"]
+    assert (whole.served.left_out, whole.served.remembered) == ([], False)
 
 
 def test_words_and_both(client: TestClient, place: Place) -> None:

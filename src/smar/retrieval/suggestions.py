@@ -29,6 +29,11 @@ class Suggestions:
     def __len__(self) -> int:
         return len(self._queries)
 
+    def most_clicked(self, count: int) -> list[str]:
+        """Up to `count` queries, the most clicked first, equals in alphabetical order."""
+        order = np.argsort(-self._clicks.astype(np.int64), kind="stable")[:count]
+        return [self._queries[place] for place in order]
+
     def complete(self, begun: str, count: int) -> list[str]:
         """Up to `count` queries that begin with `begun`, the most clicked first, equals in alphabetical order."""
         prefix = normalise_query(begun)

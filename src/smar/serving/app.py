@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from smar.serving.config import ServeConfig
 from smar.serving.errors import add_errors
 from smar.serving.item_routes import add_items
-from smar.serving.middleware import Around
+from smar.serving.middleware import App, Around
 from smar.serving.running import Running
 from smar.serving.search_routes import PHOTO, add_search
 from smar.serving.service import PREFIX
@@ -34,7 +34,7 @@ def create_app(run: Path, config: ServeConfig | None = None) -> FastAPI:
         yield
         await asyncio.to_thread(running.close)
 
-    app = FastAPI(
+    app = _Service(
         title="SMAR",
         version=version("smar"),
         summary="Search for products by words and pictures.",
@@ -50,6 +50,16 @@ def create_app(run: Path, config: ServeConfig | None = None) -> FastAPI:
     add_state(app, running)
     add_page(app)
     largest = {"": running.config.max_body, PHOTO: running.config.photo.max_bytes}
-    shedding = Shedding(running.admission, running.metrics, f"{PREFIX}/search", running.config.retry_after)
-    app.add_middleware(Around, metrics=running.metrics, largest=largest, shedding=shedding)
+    app.add_middleware(Around, metrics=running.metrics, largest=largest)
     return app
+
+
+class _Service(FastAPI):
+    """Sheds before all that FastAPI puts around a request."""
+
+    def build_middleware_stack(self) -> App:
+        """As FastAPI builds it, and `Shedding` around it."""
+        running: Running = self.state.running
+        inner = super().build_middleware_stack()
+        wait = running.config.retry_after
+        return Shedding(inner, running.admission, running.metrics, f"{PREFIX}/search", wait)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -11,6 +9,7 @@ import numpy as np
 
 from smar.retrieval.engine import QueryVectors
 from smar.retrieval.vectors import Vectors
+from smar.serving.kept import Kept
 
 
 class QueryEmbedder(Protocol):
@@ -32,27 +31,19 @@ class RememberingEmbedder:
 
     def __init__(self, model: QueryEmbedder, remembered: int = 10_000) -> None:
         self._model = model
-        self._remembered = remembered
-        self._known: OrderedDict[str, tuple[Vectors, float]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._known: Kept[str, tuple[Vectors, float]] = Kept(remembered)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     def embed_queries(self, texts: Sequence[str]) -> Embedded:
         """Embed normalised queries, in their order."""
-        with self._lock:
-            found = {text: self._known[text] for text in texts if text in self._known}
-            for text in found:
-                self._known.move_to_end(text)
+        found = {text: known for text in texts if (known := self._known.get(text)) is not None}
         fresh = [text for text in dict.fromkeys(texts) if text not in found]
         if fresh:
-            found |= self._embed(fresh)
+            embedded = self._model.embed_queries(fresh)
+            for text, vector, gate in zip(fresh, embedded.vectors, embedded.gate.tolist(), strict=True):
+                found[text] = vector, gate
+                self._known.put(text, found[text])
         vectors, gates = zip(*(found[text] for text in texts), strict=True)
         return Embedded(np.stack(vectors), np.array(gates, np.float32))
-
-    def _embed(self, texts: Sequence[str]) -> dict[str, tuple[Vectors, float]]:
-        embedded = self._model.embed_queries(texts)
-        rows = dict(zip(texts, zip(embedded.vectors, embedded.gate.tolist(), strict=True), strict=True))
-        with self._lock:
-            self._known |= rows
-            while len(self._known) > self._remembered:
-                self._known.popitem(last=False)
-        return rows

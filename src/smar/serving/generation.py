@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("smar.serving")
 _SECONDS_BETWEEN_LOOKS = 0.5
+_PREPARED = 4_000
+"""So many of the log's most clicked queries are searched for ahead: some ten seconds of one core."""
 
 Proposed = tuple[str, Mapping[str, Any] | None]
 """An item id and the item as it shall be, or None where it shall be gone."""
@@ -47,6 +49,8 @@ class SteadyModel:
         self._loading = threading.Lock()
         self._model: SMAR | None = None
         self._compiled = CompiledQueries.of_run(run)
+        self.is_compiled = self._compiled is not None
+        """Whether queries are embedded by a compiled query tower, some ten times as fast as by the model."""
         queries = self._compiled or self.whole()
         self.embed_queries = queries.embed_queries
         self.fingerprint = queries.fingerprint
@@ -114,8 +118,7 @@ class CurrentGeneration:
         self._opened = self._open()
         self._thread = threading.Thread(target=self._follow, name="follow generations", daemon=True)
         self._thread.start()
-        # So that the first photo, explanation or changed item need not wait for it.
-        threading.Thread(target=self._load_model, name="load model", daemon=True).start()
+        threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
 
     @property
     def opened(self) -> Opened:
@@ -181,9 +184,16 @@ class CurrentGeneration:
         searcher = Searcher(self.model.whole, segments, self.embedder)
         return Opened(generation.name, searcher, read_suggestions(generation.path))
 
-    def _load_model(self) -> None:
+    def _prepare(self) -> None:
+        """Do what the first photo, explanation, changed item and frequent queries would have to wait for."""
         try:
             self.model.whole()
+            if self.model.is_compiled:
+                # The last to be embedded are the last to be forgotten.
+                for query in reversed(self._opened.suggestions.most_clicked(_PREPARED)):
+                    if self._stop.is_set():
+                        return
+                    self._opened.searcher.prepare(query)
         except SmarError as error:
             _log.error("only searches by words can be answered: %s", error)
 

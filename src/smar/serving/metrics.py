@@ -31,8 +31,16 @@ class Metrics:
             ["vectors"],
             registry=self.registry,
         )
+        self.remembered = Counter(
+            "smar_searches_remembered_total", "Searches whose hits were remembered.", registry=self.registry
+        )
         self.refused = Counter("smar_refused_total", "Requests told to come again.", registry=self.registry)
         self.present = Gauge("smar_requests_present", "Requests that run or wait.", registry=self.registry)
+        self.queries = Gauge(
+            "smar_queries_kept",
+            "Queries whose vectors are kept; frequent ones from the start.",
+            registry=self.registry,
+        )
         self.items = Gauge("smar_items", "Items that are searched.", registry=self.registry)
 
     def text(self) -> bytes:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import re
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
 from smar.serving.metrics import Metrics
-from smar.serving.shedding import Shedding
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -37,9 +36,8 @@ _HEADERS = (
 class Around:
     """Wraps an ASGI application."""
 
-    def __init__(self, app: App, metrics: Metrics, largest: Mapping[str, int], shedding: Shedding) -> None:
+    def __init__(self, app: App, metrics: Metrics, largest: Mapping[str, int]) -> None:
         self.app = app
-        self.shedding = shedding
         self.metrics = metrics
         self.largest = largest
         """The largest body by path, in bytes; "" is any other path."""
@@ -50,12 +48,7 @@ class Around:
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
-        request_id = _request_id(scope)
-        refusal = self.shedding.reply(scope["path"], request_id)
-        if refusal is not None:
-            headers, body = refusal
-            await _send(send, 503, [*headers, (b"x-request-id", request_id.encode()), *_HEADERS], body)
-            return
+        request_id = request_id_of(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         status, begun = 500, False
 
@@ -84,7 +77,7 @@ class Around:
             # What it says may name files of this machine; who asked is told where to look.
             _log.exception("fault", extra={"request_id": request_id})
             if not begun:
-                await _send_fault(send_on, request_id)
+                await _send_fault(send, request_id)
         finally:
             # By the route's pattern, not by the path: ids must not become labels without end.
             route = getattr(scope.get("route"), "path", "none")
@@ -103,21 +96,27 @@ class Around:
             )
 
 
-async def _send_fault(send: Send, request_id: str) -> None:
-    message = "the service has a fault; its log tells more under this request id"
-    body = json.dumps({"error": {"code": "fault", "message": message, "request_id": request_id}}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await _send(send, 500, headers, body)
-
-
-async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+async def send_reply(
+    send: Send, status: int, body: bytes, request_id: str, headers: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
+    """Send a whole reply of JSON, with the headers that every reply has."""
+    length = str(len(body)).encode()
+    about = [(b"content-type", b"application/json"), (b"content-length", length), *headers]
+    about += [(b"x-request-id", request_id.encode()), *_HEADERS]
+    await send({"type": "http.response.start", "status": status, "headers": about})
     await send({"type": "http.response.body", "body": body})
 
 
-def _request_id(scope: Scope) -> str:
+def request_id_of(scope: Scope) -> str:
     """The client's own, if it is a plain word, or a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _GIVEN_ID.fullmatch(value):
             return str(value.decode())
-    return secrets.token_hex(8)
+    # No secret. `secrets` would ask the system, and give up Python's lock to wait for it behind searches.
+    return f"{random.getrandbits(64):016x}"
+
+
+async def _send_fault(send: Send, request_id: str) -> None:
+    message = "the service has a fault; its log tells more under this request id"
+    body = json.dumps({"error": {"code": "fault", "message": message, "request_id": request_id}}).encode()
+    await send_reply(send, 500, body, request_id)

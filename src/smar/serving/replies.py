@@ -91,6 +91,8 @@ class Served(Wire):
     """Items that were searched."""
     left_out: list[str] = Field(examples=[["lexical: no time"]])
     """What of the search was not done, and why; usually empty."""
+    remembered: bool = False
+    """The hits are those of the same search a little earlier; no item was changed since."""
     milliseconds: dict[str, float] = Field(examples=[{"embed": 3.1, "search": 1.4, "items": 0.6}])
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from smar.retrieval.engine import ImageMode
-from smar.retrieval.filters import parse_filters
 from smar.serving.wire import Value, Wire
 
 SearchMode = Literal["semantic", "lexical", "hybrid"]
@@ -80,42 +79,6 @@ class SearchRequest(Ask):
     """What the shopper typed."""
     user: User | None = None
     """Who searches. While an online test runs, the user's arm decides `image` and `mode`, and the search is noted."""
-
-
-class SearchLink(BaseModel):
-    """A search that fits into a link; the body of a POST has all of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    q: Words
-    """What the shopper typed."""
-    k: Depth = 10
-    offset: Offset = 0
-    filter: list[str] = Field(default=[], max_length=16)
-    """brand=Acme, in_stock=true or price=10..40; repeatable."""
-    image: ImageMode = "auto"
-    """Which item vectors to search."""
-    mode: SearchMode = "semantic"
-    """What to search."""
-    without: list[Words] = Field(default=[], max_length=8)
-    """What is not wanted; repeatable."""
-    as_typed: bool = False
-    """Correct no word's spelling."""
-    explain: bool = False
-    """Also say what the image adds to each hit."""
-    run: RunName | None = None
-    """Which of the served runs answers."""
-    user: User | None = None
-    """Who searches, for an online test."""
-
-    def asked(self) -> SearchRequest:
-        """The search that the link stands for.
-
-        Raises:
-            QueryError: a filter is not understood.
-        """
-        given = self.model_dump(exclude={"filter"})
-        return SearchRequest.model_validate(given | {"filters": parse_filters(self.filter)})
 
 
 class BatchRequest(Ask):

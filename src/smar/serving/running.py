@@ -57,6 +57,7 @@ class Running:
             given = ", ".join(map(str, (run, *config.beside)))
             raise ConfigError(f"runs side by side need folders of different names; given are {given}")
         self.metrics.present.set_function(lambda: self.admission.present)
+        self.metrics.queries.set_function(lambda: len(self.generation.embedder))
         self.metrics.items.set_function(lambda: len(self.generation.opened.segments))
 
     def close(self) -> None:
@@ -176,5 +177,7 @@ class Running:
     def count(self, reply: SearchReply) -> None:
         """Count a search."""
         self.metrics.vectors.labels(reply.vectors or "none").inc()
+        if reply.served.remembered:
+            self.metrics.remembered.inc()
         for step, took in reply.served.milliseconds.items():
             self.metrics.steps.labels(step).observe(took / 1e3)

@@ -9,8 +9,9 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import Response
 
 from smar.serving.errors import ERRORS
+from smar.serving.link import link_parameters, read_link
 from smar.serving.replies import BatchReply, ErrorReply, EventReply, PhotoReply, SearchReply, SuggestReply
-from smar.serving.requests import LONGEST_QUERY, BatchRequest, Depth, EventIn, SearchLink, SearchRequest
+from smar.serving.requests import LONGEST_QUERY, BatchRequest, Depth, EventIn, SearchRequest
 from smar.serving.running import Running
 from smar.serving.service import PREFIX
 
@@ -37,9 +38,10 @@ def add_search(app: FastAPI, running: Running) -> None:
         responses=ERRORS,
         tags=["search"],
         summary="Search, in a link",
+        openapi_extra={"parameters": link_parameters()},
     )
-    async def search(request: Request, link: Annotated[SearchLink, Query()]) -> Response:
-        return await answer(request, link.asked())
+    async def search(request: Request) -> Response:
+        return await answer(request, read_link(request.query_params.multi_items()))
 
     @routes.post(
         f"{PREFIX}/search",

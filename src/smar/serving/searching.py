@@ -25,6 +25,7 @@ from smar.retrieval.results import VectorChoice
 from smar.retrieval.spelling import Spelling
 from smar.retrieval.vectors import Flags, Vectors
 from smar.serving.embedding import Embedded, RememberingEmbedder
+from smar.serving.kept import Kept
 from smar.serving.requests import Ask, Range
 from smar.serving.segments import Segments
 
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
 _WITHOUT = re.compile(r"\s+without\s+", re.IGNORECASE)
 _AGAINST = 0.5
 """How much of an unwanted thing's vector is taken off the query's (our choice)."""
+_KEPT = 10_000
+"""Searches of which a searcher keeps what it found, some 1.5 KB each with fifty hits."""
+_LISTED = 64
+"""So many hits at least are found and kept, whichever of them a page shows."""
+_DECIDES = {"filters", "image", "mode", "boost"}
+"""What of an `Ask`, beside the words and the number of hits, decides which items are found."""
 
 
 class Ranked(NamedTuple):
@@ -47,6 +54,8 @@ class Ranked(NamedTuple):
     query: Vectors | None = None
     """The vector that was searched [dim], if any was."""
     why: list[Reason] | None = None
+    remembered: bool = False
+    """Whether they are those of the same search a little earlier."""
 
 
 class Reason(NamedTuple):
@@ -122,37 +131,66 @@ class Searcher:
     """The whole model; only what searches by more than words calls for it."""
     segments: Segments
     embedder: RememberingEmbedder
+    _kept: Kept[tuple[object, ...], Ranked] = field(default_factory=lambda: Kept(_KEPT), init=False)
 
     def search(self, understood: Understanding, ask: Ask, watch: Stopwatch) -> Ranked:
-        """The hits from `ask.offset` on.
+        """The hits from `ask.offset` on; those of the last searches are remembered, but for what explains them.
 
         Raises:
             QueryError: a filter or a boost is not understood, or a fused search asks too deep.
         """
         depth = ask.offset + ask.k
+        if ask.explain:
+            wishes = self._wishes(ask, watch)
+            found = self._page(self._list(understood, ask, depth, wishes, watch), ask)
+            if found.query is not None and watch.has_time("explain"):
+                with watch.step("explain"):
+                    found = found._replace(why=self._reasons(found.query, found.rows, wishes.allowed))
+            return found
+        listed = self._listed(depth)
+        key = (understood.q, understood.without, listed, ask.model_dump_json(include=_DECIDES))
+        known = self._kept.get(key)
+        if known is not None:
+            return self._page(known, ask)._replace(remembered=True)
+        wishes = self._wishes(ask, watch)
+        found = self._list(understood, ask, listed, wishes, watch)._replace(query=None)
+        if not watch.left_out:
+            self._kept.put(key, found)
+        return self._page(found, ask)
+
+    def prepare(self, query: str) -> None:
+        """Remember the hits of a normalised query that is asked for without further wishes."""
+        self.search(Understanding(query, (), query), Ask(), Stopwatch())
+
+    def _listed(self, depth: int) -> int:
+        """How many hits to find and keep where `depth` are asked for: the next page may be asked for, or fewer."""
+        deepest = self.segments.engine.indexes.text.depth
+        return depth if 0 < deepest < _LISTED else max(depth, _LISTED)
+
+    @staticmethod
+    def _page(found: Ranked, ask: Ask) -> Ranked:
+        page = slice(ask.offset, ask.offset + ask.k)
+        return found._replace(rows=found.rows[page], scores=found.scores[page])
+
+    def _list(
+        self, understood: Understanding, ask: Ask, depth: int, wishes: Wishes, watch: Stopwatch
+    ) -> Ranked:
+        """The best `depth` hits, or all there are."""
         if ask.mode == "hybrid" and depth > DEPTH:
             raise QueryError(f"offset + k = {depth}: a hybrid search goes {DEPTH} hits deep; ask for less")
-        with watch.step("filter"):
-            wishes = self._wishes(ask)
         if ask.mode == "semantic":
-            found = self._semantic(understood, ask, depth, wishes, watch)
-        elif ask.mode == "lexical":
-            found = self._lexical(understood, depth, wishes, watch)
-        else:
-            semantic = self._semantic(understood, ask, DEPTH, wishes, watch)
-            lists = [semantic.rows.tolist()]
-            if watch.has_time("lexical"):
-                lists.append(self._lexical(understood, DEPTH, wishes, watch).rows.tolist())
-            with watch.step("fuse"):
-                fused = fuse(lists)[:depth]
-            rows = np.array([row for row, _ in fused], np.int64)
-            scores = np.array([score for _, score in fused], np.float32)
-            found = semantic._replace(rows=rows, scores=scores)
-        found = found._replace(rows=found.rows[ask.offset :], scores=found.scores[ask.offset :])
-        if ask.explain and found.query is not None and watch.has_time("explain"):
-            with watch.step("explain"):
-                found = found._replace(why=self._reasons(found.query, found.rows, wishes.allowed))
-        return found
+            return self._semantic(understood, ask, depth, wishes, watch)
+        if ask.mode == "lexical":
+            return self._lexical(understood, depth, wishes, watch)
+        semantic = self._semantic(understood, ask, DEPTH, wishes, watch)
+        lists = [semantic.rows.tolist()]
+        if watch.has_time("lexical"):
+            lists.append(self._lexical(understood, DEPTH, wishes, watch).rows.tolist())
+        with watch.step("fuse"):
+            fused = fuse(lists)[:depth]
+        rows = np.array([row for row, _ in fused], np.int64)
+        scores = np.array([score for _, score in fused], np.float32)
+        return semantic._replace(rows=rows, scores=scores)
 
     def similar(self, row: int, k: int, watch: Stopwatch) -> Ranked:
         """Items whose vectors are near an item's own, without it: multimodal where it has a photo, else text."""
@@ -197,14 +235,15 @@ class Searcher:
         with watch.step("explain"):
             return explain(model, q, text, pixels)
 
-    def _wishes(self, ask: Ask) -> Wishes:
-        allowed = self.segments.passing(_plain(ask.filters)) if ask.filters else self.segments.shown()
-        bonus = None
-        for boost in ask.boost:
-            passes = self.segments.passing(_plain({boost.field: boost.value}))
-            bonus = np.zeros(len(passes), np.float32) if bonus is None else bonus
-            bonus += np.float32(boost.weight) * passes
-        return Wishes(allowed, bonus)
+    def _wishes(self, ask: Ask, watch: Stopwatch) -> Wishes:
+        with watch.step("filter"):
+            allowed = self.segments.passing(_plain(ask.filters)) if ask.filters else self.segments.shown()
+            bonus = None
+            for boost in ask.boost:
+                passes = self.segments.passing(_plain({boost.field: boost.value}))
+                bonus = np.zeros(len(passes), np.float32) if bonus is None else bonus
+                bonus += np.float32(boost.weight) * passes
+            return Wishes(allowed, bonus)
 
     def _semantic(
         self, understood: Understanding, ask: Ask, depth: int, wishes: Wishes, watch: Stopwatch

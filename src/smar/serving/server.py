@@ -5,15 +5,20 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import logging.handlers
+import queue
 import socket
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from smar.errors import ConfigError
 
 _log = logging.getLogger("smar.serving")
+_GARBAGE = (2_000, 5, 10_000)
+"""Python looks for garbage among what is new often, among everything seldom: see `gc.set_threshold`."""
 _EXTRAS = ("request_id", "client", "route", "status", "seconds")
 
 
@@ -49,18 +54,21 @@ def serve(
         raise ConfigError(f"smar serve needs {error.name}; run `pip install 'smar[serve]'`") from error
     settings = ServeConfig() if config is None else ServeConfig.load(config)
     settings = settings.model_copy(update={"beside": (*settings.beside, *beside)})
-    _log_as_json()
-    with _listen(host, port) as listening:
+    with _logging_as_json(), _listen(host, port) as listening:
         app = create_app(run, settings)
         address = "http://{}:{}".format(*listening.getsockname()[:2])
         _log.info("answers at %s", address)
         listening.listen()
         if open_page:
             webbrowser.open(address)
-        # Whole catalogues live as long as the process: to look among them for garbage would hold up a search.
+        # Whole catalogues live as long as the process, and kept items long: to look among them for garbage would hold
+        # up searches, for a third of a second at times. Little here is garbage that only such a look finds.
         gc.collect()
         gc.freeze()
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
+        gc.set_threshold(*_GARBAGE)
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, access_log=False, server_header=False, proxy_headers=False)
+        )
         server.run(sockets=[listening])
 
 
@@ -79,13 +87,29 @@ class _Lines(logging.Formatter):
         return json.dumps(line)
 
 
-def _log_as_json() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Lines())
+class _Later(logging.handlers.QueueHandler):
+    """Hands records on as they are; another thread writes them, so that no request waits for standard error."""
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """Nothing."""
+        return record
+
+
+@contextmanager
+def _logging_as_json() -> Iterator[None]:
+    writing = logging.StreamHandler()
+    writing.setFormatter(_Lines())
+    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    writer = logging.handlers.QueueListener(records, writing)
     for name, level in (("smar.serving", logging.INFO), ("uvicorn.error", logging.WARNING)):
         logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
+        logger.handlers, logger.propagate = [_Later(records)], False
         logger.setLevel(level)
+    writer.start()
+    try:
+        yield
+    finally:
+        writer.stop()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -216,7 +216,7 @@ class Service:
             vectors=ranked.vectors,
             gate=ranked.gate,
             hits=hits,
-            served=_served(opened, request_id, watch),
+            served=_served(opened, request_id, watch, ranked.remembered),
         )
 
     def _hits(self, opened: Opened, ranked: Ranked, offset: int, watch: Stopwatch) -> list[HitOut]:
@@ -265,9 +265,10 @@ def _row(opened: Opened, item_id: str) -> int:
     return row
 
 
-def _served(opened: Opened, request_id: str, watch: Stopwatch) -> Served:
+def _served(opened: Opened, request_id: str, watch: Stopwatch, remembered: bool = False) -> Served:
     return Served(
         request_id=request_id,
+        remembered=remembered,
         model=opened.segments.engine.model.fingerprint,
         generation=opened.name,
         changes=opened.segments.number,

@@ -12,38 +12,39 @@ import time
 
 from smar.serving.admission import TOO_MANY, Admission
 from smar.serving.metrics import Metrics
+from smar.serving.middleware import App, Receive, Scope, Send, request_id_of, send_reply
 
 _log = logging.getLogger("smar.serving")
 _SECONDS_BETWEEN_LINES = 1.0
 
 
 class Shedding:
-    """Writes the reply of requests that are turned away; the log says how many, once a second."""
+    """Wraps an ASGI application; the log says how many requests were turned away, once a second."""
 
-    def __init__(self, admission: Admission, metrics: Metrics, under: str, retry_after: int) -> None:
+    def __init__(
+        self, app: App, admission: Admission, metrics: Metrics, under: str, retry_after: int
+    ) -> None:
+        self.app = app
         self._admission = admission
-        self._metrics = metrics
         self._under = under
-        self._wait = str(retry_after)
+        self._refused = metrics.refused
+        self._requests = metrics.requests.labels(under, "503")
+        self._message = f"{TOO_MANY}; come again in {retry_after} s"
+        self._headers = [(b"retry-after", str(retry_after).encode())]
         self._unsaid = 0
         self._said = -_SECONDS_BETWEEN_LINES
 
-    def reply(self, path: str, request_id: str) -> tuple[list[tuple[bytes, bytes]], bytes] | None:
-        """Headers and body for a request of `path`, if it has to come again; None if it may go on."""
-        if not (self._admission.is_full and path.startswith(self._under)):
-            return None
-        self._metrics.refused.inc()
-        self._metrics.requests.labels(self._under, "503").inc()
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or let the application do it."""
+        if not self._admission.is_full or not scope.get("path", "").startswith(self._under):
+            await self.app(scope, receive, send)
+            return
+        self._refused.inc()
+        self._requests.inc()
         self._count()
-        message = f"{TOO_MANY}; come again in {self._wait} s"
-        error = {"code": "overloaded", "message": message, "request_id": request_id}
-        body = json.dumps({"error": error}).encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"retry-after", self._wait.encode()),
-        ]
-        return headers, body
+        request_id = request_id_of(scope)
+        error = {"code": "overloaded", "message": self._message, "request_id": request_id}
+        await send_reply(send, 503, json.dumps({"error": error}).encode(), request_id, self._headers)
 
     def _count(self) -> None:
         self._unsaid += 1
