@@ -75,6 +75,7 @@ SHOP ?= shops/demo
 bench: setup ## speed and memory over RUN and SHOP (the demo's, unless given): what docs/scaling.md shows, about half an hour
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]"
 	$(BIN)/python bench/training.py $(SHOP)
+	$(BIN)/python bench/embedding.py $(SHOP)
 	$(BIN)/python bench/update.py $(RUN) $(SHOP)
 	$(BIN)/python bench/serve_load.py $(RUN) $(SHOP)
 	$(BIN)/python bench/million.py $(RUN) $(SHOP)

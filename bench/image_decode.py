@@ -2,8 +2,10 @@
 
     python bench/image_decode.py [--folder shop/images] [--count 200] [--size 224]
 
-Of Pillow: `convert` and `resize`, and `thumbnail`, which reads a JPEG at a reduced scale as ours does.
-Neither turns a photo upright, lays it over white, pads it to a square or names a broken one.
+Of Pillow: `convert` and `resize`, and `thumbnail`, which reads a JPEG at a reduced scale as ours does. Of OpenCV: the
+same two. libjpeg-turbo alone (by simplejpeg) decodes at the smallest scale that suffices and resizes nothing: the
+limit of one thread. None of them turns a photo upright, lays it over white or names a broken one. All but "ours in
+threads" take one thread. Needs `pip install 'smar[bench]'`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
+import simplejpeg
+from draw import bars
 from machine import describe
 from PIL import Image, features
 
@@ -25,6 +30,12 @@ from smar.data.images import ImageFault, read_image, read_images
 from smar.files import write_text
 
 REPEATS = 5
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 OUT = Path(__file__).parent / "results" / "image_decode.json"
 
 
@@ -59,6 +70,27 @@ def pillow_thumbnail(paths: Sequence[Path], size: int) -> None:
             np.array(image.convert("RGB"))
 
 
+def opencv_resize(paths: Sequence[Path], size: int) -> None:
+    """Decode whole, then resize."""
+    for path in paths:
+        cv2.resize(cv2.imread(str(path)), (size, size), interpolation=cv2.INTER_AREA)
+
+
+def opencv_reduced(paths: Sequence[Path], size: int) -> None:
+    """Decode at the smallest scale that suffices, where the format can."""
+    for path in paths:
+        with Image.open(path) as image:
+            shorter = min(image.size)
+        scale = max((by for by in _REDUCED if shorter // by >= size), default=1)
+        cv2.resize(cv2.imread(str(path), _REDUCED[scale]), (size, size), interpolation=cv2.INTER_AREA)
+
+
+def decoder_alone(paths: Sequence[Path], size: int) -> None:
+    """Decode at the smallest scale that suffices; no other format than JPEG."""
+    for path in paths:
+        simplejpeg.decode_jpeg(path.read_bytes(), min_height=size, min_width=size)
+
+
 def ours(paths: Sequence[Path], size: int) -> None:
     """One photo after the other."""
     for path in paths:
@@ -72,23 +104,27 @@ def ours_in_threads(paths: Sequence[Path], size: int) -> None:
             raise SystemExit(found.message)
 
 
-WAYS: tuple[Callable[[Sequence[Path], int], None], ...] = (
-    pillow_resize,
-    pillow_thumbnail,
-    ours,
-    ours_in_threads,
-)
+WAYS: dict[str, Callable[[Sequence[Path], int], None]] = {
+    "ours": ours,
+    "ours in threads": ours_in_threads,
+    "Pillow, whole": pillow_resize,
+    "Pillow, reduced": pillow_thumbnail,
+    "OpenCV, whole": opencv_resize,
+    "OpenCV, reduced": opencv_reduced,
+    "libjpeg-turbo alone": decoder_alone,
+}
 
 
-def rates(paths: Sequence[Path], size: int) -> dict[str, float]:
-    """Photos a second by each way: the median of several rounds, the ways taking turns."""
-    seconds: dict[str, list[float]] = {way.__name__: [] for way in WAYS}
+def rates(paths: Sequence[Path], size: int) -> dict[str, list[float]]:
+    """Photos a second by each way in each of several rounds, in ascending order, the ways taking turns."""
+    ways = {name: way for name, way in WAYS.items() if way is not decoder_alone or paths[0].suffix != ".png"}
+    found: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(REPEATS):
-        for way in WAYS:
+        for name, way in ways.items():
             began = time.perf_counter()
             way(paths, size)
-            seconds[way.__name__].append(time.perf_counter() - began)
-    return {name: round(len(paths) / statistics.median(each), 1) for name, each in seconds.items()}
+            found[name].append(round(len(paths) / (time.perf_counter() - began), 1))
+    return {name: sorted(each) for name, each in found.items()}
 
 
 def main() -> None:
@@ -103,8 +139,11 @@ def main() -> None:
     options.add_argument("--size", type=int, default=224, help="side of the square read")
     options.add_argument("--out", type=Path, default=OUT)
     given = options.parse_args()
-    found: dict[str, dict[str, float]] = {}
-    described = describe("pillow", "numpy") | {"libjpeg-turbo": features.version_feature("libjpeg_turbo")}
+    cv2.setNumThreads(1)
+    found: dict[str, dict[str, list[float]]] = {}
+    described = describe("pillow", "numpy", "opencv-python-headless", "simplejpeg") | {
+        "libjpeg-turbo": features.version_feature("libjpeg_turbo")
+    }
     with tempfile.TemporaryDirectory() as scratch:
         kinds = {
             "jpeg 256 x 192": draw(Path(scratch) / "small", given.count, 256, 192, "jpg"),
@@ -120,8 +159,21 @@ def main() -> None:
             kinds["real jpeg"] = photos[:: max(1, len(photos) // given.count)][: given.count]
         for kind, paths in kinds.items():
             found[kind] = rates(paths, given.size)
-            print(kind, found[kind])
-    result = {"unit": "photos a second", "size": given.size, "machine": described, "rates": found}
+            print(kind, {name: statistics.median(each) for name, each in found[kind].items()}, flush=True)
+    last = list(found)[-1]
+    bars(given.out.with_suffix(".svg"), f"photos a second ({last})", found[last])
+    result = {
+        "unit": "photos a second",
+        "size": given.size,
+        "machine": described,
+        "rates": {
+            kind: {
+                name: {"median": statistics.median(each), "spread": [each[0], each[-1]]}
+                for name, each in ways.items()
+            }
+            for kind, ways in found.items()
+        },
+    }
     write_text(given.out, json.dumps(result, indent=2) + "\n")
 
 

@@ -26,6 +26,7 @@ from smar.training.adapt import learn_both
 from smar.training.gate import GateFit, GateLesson
 from smar.training.loop import Fit, fit, has_begun
 from smar.training.pretrain import Pretraining, calibrate, start
+from smar.training.processes import Processes
 from smar.training.stage import Material, split_for_gate
 
 
@@ -59,20 +60,23 @@ def train(
         DataError: `out` holds something, or there is nothing to learn from.
         MismatchError: `resume` is asked for a run with another configuration or shop.
     """
+    processes = Processes()
     log = shop.clicks(config.clicks)
     learnt, kept_back = log.split(config.clicks.held_out, config.clicks.seed)
     # Before the folder is claimed: a model that cannot be built leaves nothing behind.
     model = SMAR.build(config.model)
     seen, unseen = split_for_gate(model, learnt, config.clicks)
     _check_logs({"learn from": seen, "validate on": kept_back}, log, config)
-    _claim(out, config, shop, resume=resume)
+    with processes.first_alone_first():
+        _claim(out, config, shop, resume=resume or not processes.is_first)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     _say(f"{log!r}: {len(learnt):,} pairs to learn from, {len(kept_back):,} held out")
 
     model.cache = cache or model.cache
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
-    items = model.read_items(shop.catalog)
+    model.to(processes.device)
+    with processes.first_alone_first():  # The others find the states of frozen encoders in the cache.
+        items = model.read_items(shop.catalog)
     if len(unseen):
         _say(f"{len(unseen):,} of these pairs are kept from stage one, for the gate to learn from")
     own_words = config.pretraining.loop.own_words
@@ -109,7 +113,6 @@ def train(
             f"gate: {gate.clicks:,} clicks on items new to the towers, {gate.share_with_image:.0%} of them with "
             f"the image; doublings of rank gained over text vectors: {gate.routed:.3f}, always {gate.always:.3f}"
         )
-    model.save(out / FOLDER)
     summary = RunSummary(
         pairs=len(learnt),
         held_out_pairs=len(kept_back),
@@ -120,7 +123,10 @@ def train(
         stages=stages,
         gate=gate,
     )
-    write_text(out / SUMMARY, json.dumps(asdict(summary), indent=2) + "\n")
+    if processes.is_first:
+        model.save(out / FOLDER)
+        write_text(out / SUMMARY, json.dumps(asdict(summary), indent=2) + "\n")
+    processes.wait()
     return summary
 
 

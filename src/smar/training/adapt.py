@@ -24,7 +24,7 @@ from smar.training.gate import GateFit, GateLesson, close_categories, fit_gate
 from smar.training.loop import Fit, LoopConfig, Validate, fit
 from smar.training.objectives import expected_loss, weighted_mean
 from smar.training.pairs import PairBatch
-from smar.training.stage import Material, clicks_to_learn, split_for_gate, task_losses
+from smar.training.stage import BatchVectors, Material, clicks_to_learn, split_for_gate, task_losses
 
 
 class AdaptationLoopConfig(LoopConfig):
@@ -54,9 +54,9 @@ class Adaptation:
 
     name: str = "adaptation"
 
-    def losses(self, model: SMAR, batch: PairBatch, material: Material) -> dict[str, Float[Tensor, ""]]:
+    def losses(self, model: SMAR, batch: PairBatch, vectors: BatchVectors) -> dict[str, Float[Tensor, ""]]:
         """`loss`, both sides' means, and the mean gate."""
-        tasks = task_losses(model, batch, material)
+        tasks = task_losses(model, batch, vectors)
         # What a query means must not bend to its gate.
         gate = model.gate(tasks.queries.detach())
         return {

@@ -9,11 +9,11 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from pydantic import Field, PositiveInt
 from torch.optim import AdamW
 
@@ -24,7 +24,9 @@ from smar.progress import ProgressBar, console, progress_bar
 from smar.training.checkpoint import Checkpoint, Progress
 from smar.training.memory import release_freed_memory
 from smar.training.pairs import PairBatch, Places
+from smar.training.processes import Processes
 from smar.training.recorder import Recorder
+from smar.training.shares import Learner
 from smar.training.stage import Material, Stage
 
 Validate = Callable[[SMAR], float]
@@ -41,6 +43,9 @@ class LoopConfig(Config):
     """How often every pair is seen; zero leaves the stage out."""
     batch_size: PositiveInt = 512
     """Clicked pairs a step; each query's negatives are the other items among them."""
+    at_once: PositiveInt | None = None
+    """Queries, and items, that are embedded at once; unset, those of a whole batch. Fewer take less memory and, as each
+    is embedded twice then, more time; the gradients are the same."""
     accumulate: PositiveInt = 1
     """Batches whose gradients are added up before a step; negatives stay within one batch."""
     own_words: int = Field(default=0, ge=0)
@@ -147,9 +152,7 @@ class Loop:
         wants_low = config.precision == "bfloat16" or (
             config.precision == "auto" and is_fast_in_bfloat16(model.device)
         )
-        # Accelerate keeps its precision for the whole process; a stage has its own.
-        self.accelerator = Accelerator(cpu=model.device.type == "cpu", step_scheduler_with_optimizer=False)
-        self.is_low_precision = wants_low
+        self.processes = Processes()
         self.model = model
         self.stage = stage
         self.material = material
@@ -164,8 +167,10 @@ class Loop:
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.rate_factor = 0.0
         self.progress = Progress()
-        self.recorder = Recorder(home, stage.name)
+        self.recorder = Recorder(home if self.processes.is_first else None, stage.name)
         self.checkpoint = None if home is None else _checkpoint(home, stage.name)
+        precision = partial(low_precision, model.device, enabled=wants_low)
+        self.learner = Learner(model, stage, material, self.processes, config.at_once, precision)
         self.stopwatch = Stopwatch()
 
     def run(self, validate: Validate | None, *, is_trained: bool = False) -> Fit:
@@ -194,13 +199,19 @@ class Loop:
                 if validate is not None and (step % every == 0 or step == self.steps):
                     self._validate(validate)
                 self.progress.is_over |= step == self.steps
-                if self.checkpoint is not None and (
-                    step % self.config.checkpoint_every == 0 or self.progress.is_over
-                ):
-                    self.checkpoint.save(self.model, self.optimizer, self.progress)
+                self._keep(step)
                 if self.progress.is_over:
                     break
         return self._finish()
+
+    def _keep(self, step: int) -> None:
+        if self.checkpoint is None:
+            return
+        if step % self.config.checkpoint_every == 0 or self.progress.is_over:
+            if self.processes.is_first:
+                self.checkpoint.save(self.model, self.optimizer, self.progress)
+            # Whoever comes to an end next may read it.
+            self.processes.wait()
 
     def _remaining(self) -> Iterator[list[Places]]:
         """The batches of every step still to take; seed and step alone decide them, so a resumed run sees the same."""
@@ -226,16 +237,15 @@ class Loop:
         self.optimizer.zero_grad(set_to_none=True)
         means: dict[str, float] = {}
         for places in batches:
-            with low_precision(self.model.device, enabled=self.is_low_precision):
-                losses = self.stage.losses(self.model, self._batch(places), self.material)
+            losses = self.learner.learn(self._batch(places), 1 / len(batches))
             if not torch.isfinite(losses["loss"]):
                 raise ModelError(
                     f"{self.stage.name}, step {step + 1}: the loss is {losses['loss'].item()}; lower the learning rates"
                 )
-            self.accelerator.backward(losses["loss"] / len(batches))
             for name, loss in losses.items():
                 means[name] = means.get(name, 0.0) + loss.item() / len(batches)
             self.stopwatch.pairs += len(places)
+        self.processes.add_up_gradients(self.model.parameters())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimizer.step()
         self.progress.step += 1
@@ -265,7 +275,7 @@ class Loop:
 
     def _validate(self, validate: Validate) -> None:
         progress = self.progress
-        figure = validate(self.model)
+        figure = self.processes.same(validate(self.model) if self.processes.is_first else math.nan)
         progress.validations.append((progress.step, figure))
         self.recorder.write(progress.step, {"validation": figure})
         best = max(figure for _, figure in progress.validations)

@@ -20,7 +20,14 @@ from smar.model.smar import SMAR
 from smar.training.loop import Fit, LoopConfig, Validate, fit
 from smar.training.objectives import weighted_mean
 from smar.training.pairs import PairBatch
-from smar.training.stage import Material, clicks_to_learn, sample_rows, split_for_gate, task_losses
+from smar.training.stage import (
+    BatchVectors,
+    Material,
+    clicks_to_learn,
+    sample_rows,
+    split_for_gate,
+    task_losses,
+)
 
 _CALIBRATION_PHOTOS = 2048
 
@@ -56,9 +63,9 @@ class Pretraining:
     config: PretrainingConfig
     name: str = "pretraining"
 
-    def losses(self, model: SMAR, batch: PairBatch, material: Material) -> dict[str, Float[Tensor, ""]]:
+    def losses(self, model: SMAR, batch: PairBatch, vectors: BatchVectors) -> dict[str, Float[Tensor, ""]]:
         """`loss` and the three tasks' means."""
-        tasks = task_losses(model, batch, material)
+        tasks = task_losses(model, batch, vectors)
         text = weighted_mean(tasks.text, tasks.weights)
         image = weighted_mean(tasks.image, tasks.weights[tasks.with_image])
         multimodal = weighted_mean(tasks.multimodal, tasks.weights)

@@ -77,6 +77,20 @@ def split_for_gate(model: SMAR, log: ClickLog, config: ClickConfig) -> tuple[Cli
     return log.split_items(config.gate_items if model.has_gate else 0.0, config.seed)
 
 
+@dataclass(frozen=True)
+class BatchVectors:
+    """Vectors of a batch's distinct queries and items; `image` has rows for the items in `with_image` only."""
+
+    queries: Float[Tensor, "query dim"]
+    items: ItemOutput
+
+    @classmethod
+    def embed(cls, model: SMAR, batch: PairBatch, material: Material) -> BatchVectors:
+        """Read and embed all of them at once."""
+        queries = model.queries(material.queries.states(batch.queries))
+        return cls(queries, model.items(material.items.states(batch.items)))
+
+
 class Stage(Protocol):
     """One stage of training."""
 
@@ -84,7 +98,7 @@ class Stage(Protocol):
     def name(self) -> str:
         """What metrics and progress call it."""
 
-    def losses(self, model: SMAR, batch: PairBatch, material: Material) -> dict[str, Float[Tensor, ""]]:
+    def losses(self, model: SMAR, batch: PairBatch, vectors: BatchVectors) -> dict[str, Float[Tensor, ""]]:
         """Every loss of a batch by name; `loss` is the one that is minimised."""
 
 
@@ -100,14 +114,13 @@ class TaskLosses:
     weights: Float[Tensor, " pair"]
 
 
-def task_losses(model: SMAR, batch: PairBatch, material: Material) -> TaskLosses:
+def task_losses(model: SMAR, batch: PairBatch, vectors: BatchVectors) -> TaskLosses:
     """Semantic projection, modality alignment and asymmetric modality alignment (paper, stage one), pair by pair."""
     device = model.device
     clicked = torch.from_numpy(batch.item).to(device)
     known = torch.from_numpy(batch.known).to(device)
-    query = torch.from_numpy(batch.query).to(device)
-    queries = model.queries(material.queries.states(batch.queries))[query]
-    items = model.items(material.items.states(batch.items))
+    queries = vectors.queries[torch.from_numpy(batch.query).to(device)]
+    items = vectors.items
     image, with_image = _image_losses(model, queries, items, clicked, known)
     return TaskLosses(
         queries,

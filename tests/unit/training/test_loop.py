@@ -15,7 +15,7 @@ from smar.model.smar import SMAR
 from smar.progress import progress_bar
 from smar.training.loop import Loop, LoopConfig, fit, learning_rate_factor
 from smar.training.pretrain import Pretraining, PretrainingConfig
-from smar.training.stage import Material
+from smar.training.stage import BatchVectors, Material
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,8 @@ def test_a_step_over_two_batches_takes_their_mean_gradient(shop: Shop, cache: Pa
     gradients: list[dict[str, torch.Tensor]] = []
     for places in batches:
         model.zero_grad()
-        stage.losses(model, matter.pairs.batch(places), matter)["loss"].backward()
+        batch = matter.pairs.batch(places)
+        stage.losses(model, batch, BatchVectors.embed(model, batch, matter))["loss"].backward()
         gradients.append({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
     # Nothing is clipped, and a step leaves its gradients in place until the next.
     loop = Loop(model, stage, matter, quick(accumulate=2, clip=1e9), home=None)

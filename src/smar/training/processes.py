@@ -1,0 +1,77 @@
+"""The processes that train one model together: a single one, or those that `torchrun` started. Knows tensors only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast, reduce
+from torch import Tensor, nn
+
+from smar.progress import console
+
+
+class Processes:
+    """All that train together. Each has the whole model; they share out the work of a batch and add up gradients."""
+
+    def __init__(self) -> None:
+        # That one is gone, torchrun notices at once; one that only works for long must not count as gone.
+        self._state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(days=1))
+        # One of them speaks for all.
+        console.quiet = not self.is_first
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return int(self._state.num_processes)
+
+    @property
+    def number(self) -> int:
+        """Which one this is, from 0."""
+        return int(self._state.process_index)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the one that writes files and speaks."""
+        return self.number == 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where this one computes."""
+        device: torch.device = self._state.device
+        return device
+
+    def add_up(self, tensor: Tensor) -> Tensor:
+        """The sum of a tensor of one shape over all processes."""
+        if self.count == 1:
+            return tensor
+        total: Tensor = reduce(tensor, reduction="sum")
+        return total
+
+    def add_up_gradients(self, weights: Iterable[nn.Parameter]) -> None:
+        """Give each weight the sum of its gradients; none is as zero."""
+        if self.count == 1:
+            return
+        for weight in weights:
+            if weight.requires_grad:
+                gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad
+                weight.grad = self.add_up(gradient)
+
+    def same(self, figure: float) -> float:
+        """The first one's figure."""
+        if self.count == 1:
+            return figure
+        return float(broadcast(torch.tensor(figure, dtype=torch.float64, device=self.device)).item())
+
+    def wait(self) -> None:
+        """Until all have come here."""
+        self._state.wait_for_everyone()
+
+    @contextmanager
+    def first_alone_first(self) -> Iterator[None]:
+        """The first one runs the block before the others do: what it writes, they find."""
+        with self._state.main_process_first():
+            yield
