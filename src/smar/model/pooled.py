@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from smar.model.encoders.image import ImageStates
-from smar.model.smar import is_fast_in_bfloat16, low_precision
+from smar.model.precision import is_fast_in_bfloat16, low_precision
 from smar.model.sources import Images, ItemSource, Rows, Texts, TextStates
 from smar.model.towers import Pooling, pool
 from smar.progress import track

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -28,6 +27,7 @@ from smar.model.encoders.text import TextEncoder, TextEncoderConfig
 from smar.model.fusion import CrossAttention, FusionConfig, ItemMultimodalTower, build_fusion
 from smar.model.gate import GateConfig, ImageGate
 from smar.model.lexical import LexicalConfig, LexicalSketch
+from smar.model.precision import is_fast_in_bfloat16, low_precision
 from smar.model.sources import ItemSource, ItemStates, Texts, TextStates, default_cache, in_categories
 from smar.model.towers import ItemImageTower, ItemTextTower, Pooling, QueryTower, TowerShape
 from smar.progress import track
@@ -360,19 +360,3 @@ class SMAR(nn.Module):
         finally:
             if was_training:
                 self.train()
-
-
-Precision = Literal["auto", "float32", "bfloat16"]
-
-
-def is_fast_in_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 matrices in hardware."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    capabilities = torch.cpu.get_capabilities()
-    return device.type == "cpu" and bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
-
-
-def low_precision(device: torch.device, *, enabled: bool) -> torch.autocast:
-    """Compute matrix products of the block in bfloat16, if `enabled`; weights and sums stay float32."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)

@@ -19,7 +19,8 @@ from torch.optim import AdamW
 
 from smar.config import Config
 from smar.errors import ModelError
-from smar.model.smar import SMAR, Precision, is_fast_in_bfloat16, low_precision
+from smar.model.precision import Precision, is_fast_in_bfloat16, low_precision
+from smar.model.smar import SMAR
 from smar.progress import ProgressBar, console, progress_bar
 from smar.training.checkpoint import Checkpoint, Progress
 from smar.training.memory import release_freed_memory

@@ -20,6 +20,7 @@ from smar.config import Config
 from smar.files import digest
 from smar.model.encoders.colour import CELL_WIDTH, HISTOGRAM_WIDTH, read_colours
 from smar.model.encoders.layers import train_last_layers
+from smar.model.precision import is_fast_in_bfloat16, low_precision
 
 # A few pictures at a time stay in a processor's cache, which is more than twice as fast as sixty-four.
 _PICTURES_AT_ONCE = 8
@@ -129,14 +130,20 @@ class ImageEncoder(nn.Module, ABC):
         return self.config.trained == "none"
 
     @property
+    def is_in_bfloat16(self) -> bool:
+        """Whether a frozen encoder computes in bfloat16."""
+        return is_fast_in_bfloat16(next(self.network.parameters()).device)
+
+    @property
     def fingerprint(self) -> str:
-        """A digest of what decides the states: the network and its weights, and how pictures are read."""
+        """A digest of what decides the states: network, weights, precision, and how pictures are read."""
         reading = self.config.model_dump_json(include={"image_size", "grid", "colours", "depths"})
         weights = (
             digest(name, str(tensor.dtype), tensor.detach().cpu().contiguous().numpy().tobytes())
             for name, tensor in sorted(self.state_dict().items())
         )
-        return digest(type(self).__name__, reading, self.architecture(), *weights)
+        precision = ["bfloat16"] if self.is_in_bfloat16 else []
+        return digest(type(self).__name__, reading, self.architecture(), *precision, *weights)
 
     def architecture(self) -> str:
         """What beside the configuration decides the network's shape and input, as text; often nothing."""
@@ -156,13 +163,14 @@ class ImageEncoder(nn.Module, ABC):
     def forward(self, pixels: UInt8[Tensor, "image height width 3"]) -> ImageStates:
         """The states of pictures, RGB and `image_size` a side.
 
-        A frozen encoder computes in full precision even under autocast, as its cached states were.
+        A frozen encoder computes as its cached states were, under autocast or not: in bfloat16 where the device
+        multiplies it in hardware.
         """
-        device = pixels.device.type
-        at_once = _PICTURES_AT_ONCE if device == "cpu" else max(1, len(pixels))
-        is_mixed = torch.is_autocast_enabled(device) and not self.is_frozen
+        device = pixels.device
+        at_once = _PICTURES_AT_ONCE if device.type == "cpu" else max(1, len(pixels))
+        is_mixed = self.is_in_bfloat16 if self.is_frozen else torch.is_autocast_enabled(device.type)
         keeps_gradients = torch.is_grad_enabled() and not self.is_frozen
-        with torch.set_grad_enabled(keeps_gradients), torch.autocast(device, enabled=is_mixed):
+        with torch.set_grad_enabled(keeps_gradients), low_precision(device, enabled=is_mixed):
             parts = [self._states(few) for few in torch.split(pixels, at_once)]
         return ImageStates(
             torch.cat([part.summary for part in parts]), torch.cat([part.patches for part in parts])
