@@ -1,4 +1,4 @@
-"""Two processes train together: they learn what one learns alone, all end with one, and go on where they ended."""
+"""Several processes train together: they learn what one learns alone, all end with one, and go on where they ended."""
 
 from __future__ import annotations
 
@@ -87,12 +87,13 @@ def steps(run: Path) -> list[dict[str, float]]:
 
 
 @pytest.mark.timeout(600)
-def test_two_learn_what_one_learns(shop: Shop, tmp_path: Path) -> None:
+def test_three_learn_what_one_learns(shop: Shop, tmp_path: Path) -> None:
     alone, together = tmp_path / "alone", tmp_path / "together"
-    for processes, run in ((1, alone), (2, together)):
+    for processes, run in ((1, alone), (3, together)):
         done = train(processes, shop, run)
         assert done.returncode == 0, done.stderr
-    assert done.stderr.count("pairs to learn from") == 1  # the first process speaks for both
+    # The first process speaks for all.
+    assert done.stderr.count("pairs to learn from") == done.stdout.count("next: smar index") == 1
     ours, theirs = steps(together), steps(alone)
     assert [(line["stage"], line["step"]) for line in ours] == [
         (line["stage"], line["step"]) for line in theirs

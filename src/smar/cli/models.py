@@ -89,9 +89,13 @@ def train(
     from smar.data.shop import Shop
     from smar.experiment.config import ExperimentConfig
     from smar.experiment.train import train as train_run
+    from smar.training.processes import Processes
 
     settings = ExperimentConfig.load(config, changes or ())
-    _tell(out, train_run(Shop.open(shop), settings, out, cache, resume=resume))
+    summary = train_run(Shop.open(shop), settings, out, cache, resume=resume)
+    if not Processes().is_first:
+        return
+    _tell(out, summary)
     typer.echo(f"next: smar index {shop} {out}")
 
 

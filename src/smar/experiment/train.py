@@ -67,7 +67,7 @@ def train(
     model = SMAR.build(config.model)
     seen, unseen = split_for_gate(model, learnt, config.clicks)
     _check_logs({"learn from": seen, "validate on": kept_back}, log, config)
-    with processes.first_alone_first():
+    with processes.in_turn():
         _claim(out, config, shop, resume=resume or not processes.is_first)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -75,7 +75,7 @@ def train(
 
     model.cache = cache or model.cache
     model.to(processes.device)
-    with processes.first_alone_first():  # The others find the states of frozen encoders in the cache.
+    with processes.in_turn():  # The others find the states of frozen encoders in the cache.
         items = model.read_items(shop.catalog)
     if len(unseen):
         _say(f"{len(unseen):,} of these pairs are kept from stage one, for the gate to learn from")

@@ -6,7 +6,7 @@ import copy
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -38,11 +38,10 @@ class Spelling:
 
     def __init__(self, counts: Mapping[str, int]) -> None:
         self._counts = dict(counts)
-        self._also: frozenset[str] = frozenset()
         self._by_length: dict[int, list[str]] = {}
         for word in sorted(word for word in self._counts if len(word) >= _SHORTEST - 1):
             self._by_length.setdefault(len(word), []).append(word)
-        self._nearest = functools.lru_cache(_REMEMBERED)(self._look)
+        self._nearest = self._remembering(frozenset())
 
     @classmethod
     def of(cls, catalog: Catalog, log: ClickLog | None = None) -> Spelling:
@@ -58,8 +57,7 @@ class Spelling:
     def knowing(self, catalog: Catalog) -> Spelling:
         """The same, but words of some more items stay as they are; nothing is corrected to them."""
         other = copy.copy(self)
-        other._also = frozenset(_count_items(catalog))
-        other._nearest = functools.lru_cache(_REMEMBERED)(other._look)
+        other._nearest = self._remembering(frozenset(_count_items(catalog)))
         return other
 
     def correct(self, text: str) -> str:
@@ -86,21 +84,28 @@ class Spelling:
         except pl.exceptions.PolarsError as error:
             raise DataError(f"{path}: cannot be read ({error}); index the shop again") from error
 
-    def _knows(self, word: str) -> bool:
-        return word in self._counts or word in self._also
+    def _remembering(self, also: frozenset[str]) -> Callable[[str], str]:
+        # Of no object that holds it: a service drops these with every change, and looks for circles hardly ever.
+        return functools.lru_cache(_REMEMBERED)(functools.partial(_look, self._counts, self._by_length, also))
 
-    def _look(self, word: str) -> str:
-        if len(word) < _SHORTEST or not _WORD.fullmatch(word) or any(map(self._knows, _forms(word))):
-            return word
-        wrong = 2 if len(word) >= _LONG else 1
-        near = [
-            (distance, found[0] != word[0], -self._counts[found], found)
-            for length in range(len(word) - wrong, len(word) + wrong + 1)
-            for found, distance, _ in process.extract(
-                word, self._by_length.get(length, ()), scorer=OSA.distance, score_cutoff=wrong, limit=None
-            )
-        ]
-        return min(near)[3] if near else word
+
+def _look(
+    counts: Mapping[str, int], by_length: Mapping[int, list[str]], also: frozenset[str], word: str
+) -> str:
+    """The known word that is nearest to `word`, or itself if it is known, short, or near to none."""
+    if len(word) < _SHORTEST or not _WORD.fullmatch(word):
+        return word
+    if any(form in counts or form in also for form in _forms(word)):
+        return word
+    wrong = 2 if len(word) >= _LONG else 1
+    near = [
+        (distance, found[0] != word[0], -counts[found], found)
+        for length in range(len(word) - wrong, len(word) + wrong + 1)
+        for found, distance, _ in process.extract(
+            word, by_length.get(length, ()), scorer=OSA.distance, score_cutoff=wrong, limit=None
+        )
+    ]
+    return min(near)[3] if near else word
 
 
 def _forms(word: str) -> Iterable[str]:

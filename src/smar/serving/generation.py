@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smar.data.catalog import Catalog
-from smar.errors import MismatchError, SmarError
+from smar.errors import MismatchError, QueryError, SmarError
 from smar.model.compiled import CompiledQueries
 from smar.retrieval.engine import SearchEngine
 from smar.retrieval.generations import current
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("smar.serving")
 _SECONDS_BETWEEN_LOOKS = 0.5
-_PREPARED = 4_000
-"""So many of the log's most clicked queries are searched for ahead: some ten seconds of one core."""
+_PREPARED, _SECONDS_TO_PREPARE = 4_000, 30.0
+"""So many of the log's most clicked queries are searched for ahead, as far as one comes in this time."""
 
 Proposed = tuple[str, Mapping[str, Any] | None]
 """An item id and the item as it shall be, or None where it shall be gone."""
@@ -189,11 +191,12 @@ class CurrentGeneration:
         try:
             self.model.whole()
             if self.model.is_compiled:
-                # The last to be embedded are the last to be forgotten.
-                for query in reversed(self._opened.suggestions.most_clicked(_PREPARED)):
-                    if self._stop.is_set():
+                until = time.monotonic() + _SECONDS_TO_PREPARE
+                for query in self._opened.suggestions.most_clicked(_PREPARED):
+                    if self._stop.is_set() or time.monotonic() > until:
                         return
-                    self._opened.searcher.prepare(query)
+                    with suppress(QueryError):  # Its words may all be unwanted ones.
+                        self._opened.searcher.prepare(query)
         except SmarError as error:
             _log.error("only searches by words can be answered: %s", error)
 

@@ -78,13 +78,12 @@ def read_link(pairs: Iterable[tuple[str, str]]) -> SearchRequest:
         else:
             given[name] = value
     try:
-        link = SearchLink.model_validate(given)
+        return SearchLink.model_validate(given).asked()
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
         raise RequestValidationError(
             [{**fault, "loc": ("query", *fault["loc"])} for fault in faults]
         ) from error
-    return link.asked()
 
 
 def link_parameters() -> list[dict[str, Any]]:

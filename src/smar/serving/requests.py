@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from smar.retrieval.engine import ImageMode
-from smar.serving.wire import Value, Wire
+from smar.serving.wire import Number, Value, Wire
 
 SearchMode = Literal["semantic", "lexical", "hybrid"]
 """`semantic` searches vectors, `lexical` words (BM25), `hybrid` fuses both by reciprocal ranks."""
@@ -28,9 +28,9 @@ User = Annotated[str, Field(min_length=1, max_length=200)]
 class Range(Wire):
     """Both ends included; either may be left out."""
 
-    min: int | float | None = None
+    min: Number | None = None
     """The least value."""
-    max: int | float | None = None
+    max: Number | None = None
     """The greatest value."""
 
 

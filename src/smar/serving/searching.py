@@ -38,6 +38,8 @@ _AGAINST = 0.5
 """How much of an unwanted thing's vector is taken off the query's (our choice)."""
 _KEPT = 10_000
 """Searches of which a searcher keeps what it found, some 1.5 KB each with fifty hits."""
+_LONGEST_KEPT, _LONGEST_KEY = 256, 2_000
+"""Hits, and characters of wishes, of searches that are kept: nobody shall fill the memory with others."""
 _LISTED = 64
 """So many hits at least are found and kept, whichever of them a page shows."""
 _DECIDES = {"filters", "image", "mode", "boost"}
@@ -154,13 +156,13 @@ class Searcher:
             return self._page(known, ask)._replace(remembered=True)
         wishes = self._wishes(ask, watch)
         found = self._list(understood, ask, listed, wishes, watch)._replace(query=None)
-        if not watch.left_out:
+        if not watch.left_out and listed <= _LONGEST_KEPT and len(key[-1]) <= _LONGEST_KEY:
             self._kept.put(key, found)
         return self._page(found, ask)
 
     def prepare(self, query: str) -> None:
         """Remember the hits of a normalised query that is asked for without further wishes."""
-        self.search(Understanding(query, (), query), Ask(), Stopwatch())
+        self.search(Understanding.of(query, (), self.segments.spelling), Ask(), Stopwatch())
 
     def _listed(self, depth: int) -> int:
         """How many hits to find and keep where `depth` are asked for: the next page may be asked for, or fewer."""

@@ -7,6 +7,7 @@ import json
 import logging
 import logging.handlers
 import queue
+import signal
 import socket
 import webbrowser
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ from smar.errors import ConfigError
 _log = logging.getLogger("smar.serving")
 _GARBAGE = (2_000, 5, 10_000)
 """Python looks for garbage among what is new often, among everything seldom: see `gc.set_threshold`."""
+_LINES = 10_000
+"""Lines of the log that may wait for being written."""
 _EXTRAS = ("request_id", "client", "route", "status", "seconds")
 
 
@@ -69,7 +72,13 @@ def serve(
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, access_log=False, server_header=False, proxy_headers=False)
         )
+        # Once it has ended in good order uvicorn raises the signal again; the log has to be written first.
+        signal.signal(signal.SIGTERM, _end)
         server.run(sockets=[listening])
+
+
+def _end(*_: object) -> None:
+    raise SystemExit(0)
 
 
 class _Lines(logging.Formatter):
@@ -94,12 +103,16 @@ class _Later(logging.handlers.QueueHandler):
         """Nothing."""
         return record
 
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Wait where nobody reads so many lines: none is lost, and they cannot fill the memory."""
+        self.queue.put(record)  # type: ignore[attr-defined]
+
 
 @contextmanager
 def _logging_as_json() -> Iterator[None]:
     writing = logging.StreamHandler()
     writing.setFormatter(_Lines())
-    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    records: queue.Queue[logging.LogRecord] = queue.Queue(_LINES)
     writer = logging.handlers.QueueListener(records, writing)
     for name, level in (("smar.serving", logging.INFO), ("uvicorn.error", logging.WARNING)):
         logger = logging.getLogger(name)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
 
-Value = str | bool | int | float
+from pydantic import BaseModel, ConfigDict, Field
+
+Number = int | Annotated[float, Field(allow_inf_nan=False)]
+Value = str | bool | Number
 
 
 class Wire(BaseModel):

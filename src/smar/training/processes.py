@@ -20,8 +20,8 @@ class Processes:
     def __init__(self) -> None:
         # That one is gone, torchrun notices at once; one that only works for long must not count as gone.
         self._state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(days=1))
-        # One of them speaks for all.
-        console.quiet = not self.is_first
+        if not self.is_first:  # One of them speaks for all.
+            console.quiet = True
 
     @property
     def count(self) -> int:
@@ -52,13 +52,20 @@ class Processes:
         return total
 
     def add_up_gradients(self, weights: Iterable[nn.Parameter]) -> None:
-        """Give each weight the sum of its gradients; none is as zero."""
+        """Give each weight the sum of its gradients; one that has none in any process keeps none."""
         if self.count == 1:
             return
-        for weight in weights:
-            if weight.requires_grad:
-                gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad
-                weight.grad = self.add_up(gradient)
+        learning = [weight for weight in weights if weight.requires_grad]
+        have = torch.tensor([float(weight.grad is not None) for weight in learning], device=self.device)
+        learning = [
+            weight for weight, count in zip(learning, self.add_up(have).tolist(), strict=True) if count
+        ]
+        own = [torch.zeros_like(one) if one.grad is None else one.grad for one in learning]
+        # One long sum: each call has its price.
+        total = self.add_up(torch.cat([gradient.flatten() for gradient in own]))
+        parts = torch.split(total, [weight.numel() for weight in learning])
+        for weight, part in zip(learning, parts, strict=True):
+            weight.grad = part.view_as(weight)
 
     def same(self, figure: float) -> float:
         """The first one's figure."""
@@ -71,7 +78,10 @@ class Processes:
         self._state.wait_for_everyone()
 
     @contextmanager
-    def first_alone_first(self) -> Iterator[None]:
-        """The first one runs the block before the others do: what it writes, they find."""
-        with self._state.main_process_first():
-            yield
+    def in_turn(self) -> Iterator[None]:
+        """One after the other runs the block, the first one first: what it writes, the others find."""
+        for _ in range(self.number):
+            self.wait()
+        yield
+        for _ in range(self.number, self.count):
+            self.wait()

@@ -70,7 +70,7 @@ class Learner:
             learnt = [
                 (vectors, gradient.to(vectors.dtype))
                 for vectors, gradient in zip(self._embed(part, batch), gradients, strict=True)
-                if vectors.requires_grad
+                if vectors.requires_grad and gradient is not None
             ]
             if learnt:
                 torch.autograd.backward([one for one, _ in learnt], [gradient for _, gradient in learnt])
@@ -142,11 +142,10 @@ class _Whole:
         image = None if self.image is None or not len(with_image) else self.image[with_image]
         return BatchVectors(self.queries, ItemOutput(self.text, image, self.multimodal, with_image))
 
-    def gradients(self, part: _Part, times: int) -> list[Tensor]:
-        """`times` the gradient of the loss by each of a part's vectors."""
+    def gradients(self, part: _Part, times: int) -> list[Tensor | None]:
+        """`times` the gradient of the loss by each of a part's vectors; None of those that are not in it."""
         return [
-            torch.zeros_like(whole[places]) if whole.grad is None else whole.grad[places] * times
-            for whole, places in self._slots(part)
+            None if whole.grad is None else whole.grad[places] * times for whole, places in self._slots(part)
         ]
 
     def _slots(self, part: _Part) -> list[tuple[Tensor, Tensor]]:

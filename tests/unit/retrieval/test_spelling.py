@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,3 +113,15 @@ def test_an_engine_searches_for_the_word_that_was_meant_and_says_so(tmp_path: Pa
     assert typed.searched == "red shrit"
     assert typed.hits != meant.hits
     assert SearchEngine.build(model, shop.catalog).search("red shrit").searched == "red shrit"
+
+
+def test_words_that_are_replaced_are_gone_at_once() -> None:
+    spelling = Spelling({"velvet": 3})
+    assert spelling.correct("velvt") == "velvet"
+    gone = weakref.ref(spelling)
+    gc.disable()
+    try:
+        del spelling
+        assert gone() is None
+    finally:
+        gc.enable()
