@@ -130,7 +130,7 @@ def test_numbers_without_end_are_refused(client: TestClient) -> None:
     search(client, q="red mug", filters={"price": {"max": 40}})
     body = '{"q": "red mug", "filters": {"price": {"min": 1e999, "max": 40}}}'
     assert client.post("/v1/search", content=body).status_code == 422
-    assert client.get("/v1/search", params={"q": "red", "filter": "price=1e999.."}).status_code in (400, 422)
+    assert client.get("/v1/search", params={"q": "red", "filter": "price=1e999.."}).status_code == 400
 
 
 def test_words_and_both(client: TestClient, place: Place) -> None:
