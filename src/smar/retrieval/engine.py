@@ -6,11 +6,9 @@ Knows the model as something that embeds; nothing of training, of measures or of
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, get_args
-
-import numpy as np
 
 from smar.data.catalog import Catalog
 from smar.data.clicks import ClickLog, normalise_query
@@ -18,16 +16,16 @@ from smar.errors import DataError, MismatchError, ModelError, QueryError
 from smar.model.compiled import FOLDER as QUERIES
 from smar.model.compiled import CompiledQueries
 from smar.progress import console
-from smar.retrieval.filters import FilterValue, compile_filter
 from smar.retrieval.generations import Generation, current, publish
-from smar.retrieval.index import IndexConfig, Neighbours, Rows
-from smar.retrieval.indexes import ItemIndexes
+from smar.retrieval.index import IndexConfig, Rows
+from smar.retrieval.indexes import CatalogIndexes, ItemIndexes
 from smar.retrieval.refresh import refresh
 from smar.retrieval.results import Hit, SearchResult, VectorChoice
+from smar.retrieval.selection import Filters, Selection
 from smar.retrieval.spelling import Spelling
 from smar.retrieval.stored import read_stored, write_stored
 from smar.retrieval.suggestions import write_suggestions
-from smar.retrieval.vectors import Flags, ItemEmbedder, ItemVectors, Vectors
+from smar.retrieval.vectors import ItemEmbedder, ItemVectors, Vectors
 
 ImageMode = Literal["auto", "always", "never", "soft"]
 """Which item vectors a query meets: `auto` multimodal where the gate reaches the model's threshold and text
@@ -75,6 +73,8 @@ class Found(NamedTuple):
     rows: Rows
     vectors: VectorChoice
     gate: float
+    coverage: float = 1.0
+    """The share of the items that was searched; less than 1 where machines that hold some do not answer."""
 
 
 class SearchEngine:
@@ -88,12 +88,12 @@ class SearchEngine:
     def __init__(
         self,
         model: Encoder,
-        indexes: ItemIndexes,
+        indexes: CatalogIndexes,
         catalog: Catalog,
         image: ImageMode = "auto",
         spelling: Spelling | None = None,
     ) -> None:
-        _check_together(model, indexes.vectors, catalog)
+        _check_together(model, indexes, catalog)
         self.spelling = spelling
         """Reads unknown words of queries as known ones; None searches for queries as they were typed."""
         self.model = model
@@ -200,7 +200,7 @@ class SearchEngine:
         self,
         query: str,
         k: int = 10,
-        filters: Mapping[str, FilterValue] | None = None,
+        filters: Filters | None = None,
         image: ImageMode | None = None,
     ) -> SearchResult:
         """Find the `k` best items for a query.
@@ -220,7 +220,7 @@ class SearchEngine:
         self,
         queries: Sequence[str],
         k: int = 10,
-        filters: Mapping[str, FilterValue] | None = None,
+        filters: Filters | None = None,
         image: ImageMode | None = None,
     ) -> list[SearchResult]:
         """Find the `k` best items for each of several queries at once; see `search`."""
@@ -239,22 +239,35 @@ class SearchEngine:
         ]
 
     def nearest(
-        self, embedded: QueryVectors, k: int, allowed: Flags | None = None, image: ImageMode | None = None
+        self,
+        embedded: QueryVectors,
+        k: int,
+        selection: Selection | None = None,
+        image: ImageMode | None = None,
     ) -> list[Found]:
         """The `k` best rows for each query that is embedded already; `search` does all of it for words.
 
         Args:
             embedded: vectors and gates.
             k: how many, at least 1.
-            allowed: bool [item], which may be returned; None allows all.
+            selection: which rows may be returned; None allows all.
             image: which item vectors to use; None is the engine's own default.
+
+        Raises:
+            Unavailable: other machines hold the vectors, and none of them answers.
         """
         mode = self.image if image is None else image_mode(image)
-        neighbours, choices = self._meet(embedded, k, allowed, mode)
-        return [
-            Found(scores, rows, choice, float(gate))
-            for scores, rows, choice, gate in zip(*neighbours, choices, embedded.gate, strict=True)
-        ]
+        selection = Selection.of(self.catalog) if selection is None else selection
+        choices = self._choices(embedded.gate, mode)
+        found: dict[int, Found] = {}
+        for choice in sorted(set(choices)):
+            places = [place for place, chosen in enumerate(choices) if chosen == choice]
+            gates = embedded.gate[places]
+            best = self.indexes.nearest(choice, embedded.vectors[places], gates, k, selection)
+            for place, scores, rows, gate in zip(places, best.scores, best.rows, gates, strict=True):
+                there = rows >= 0
+                found[place] = Found(scores[there], rows[there], choice, float(gate), best.coverage)
+        return [found[place] for place in range(len(choices))]
 
     def _hits(self, found: Found) -> tuple[Hit, ...]:
         pairs = zip(self.catalog.items(found.rows), found.scores.tolist(), strict=True)
@@ -276,33 +289,23 @@ class SearchEngine:
         self,
         texts: Sequence[str],
         k: int,
-        filters: Mapping[str, FilterValue] | None = None,
+        filters: Filters | None = None,
         image: ImageMode | None = None,
     ) -> Iterator[Found]:
         if image is not None:
             image_mode(image)
         if k < 1:
             raise QueryError(f"k = {k}: a search asks for at least one hit")
-        allowed = compile_filter(filters, self.catalog) if filters else None
+        selection = Selection.of(self.catalog, filters)
         for start in range(0, len(texts), _QUERIES_AT_ONCE):
             embedded = self.model.embed_queries(texts[start : start + _QUERIES_AT_ONCE])
-            yield from self.nearest(embedded, k, allowed, image)
+            yield from self.nearest(embedded, k, selection, image)
 
-    def _meet(
-        self, embedded: QueryVectors, k: int, allowed: Flags | None, mode: ImageMode
-    ) -> tuple[Neighbours, list[VectorChoice]]:
-        queries, gate = embedded.vectors, embedded.gate
+    def _choices(self, gates: Vectors, mode: ImageMode) -> list[VectorChoice]:
         if mode == "soft":
-            return self.indexes.soft(queries, gate, k, allowed), ["soft"] * len(queries)
-        is_open = gate >= self.model.gate_threshold
-        with_image = is_open if mode == "auto" else np.full(len(queries), mode == "always")
-        passing = len(self) if allowed is None else int(np.count_nonzero(allowed))
-        shape = (len(queries), min(k, passing))
-        best = Neighbours(np.empty(shape, np.float32), np.empty(shape, np.int64))
-        for index, chosen in ((self.indexes.multimodal, with_image), (self.indexes.text, ~with_image)):
-            if chosen.any():
-                best.scores[chosen], best.rows[chosen] = index.search(queries[chosen], k, allowed)
-        return best, ["multimodal" if image else "text" for image in with_image]
+            return ["soft"] * len(gates)
+        is_open = gates >= self.model.gate_threshold if mode == "auto" else [mode == "always"] * len(gates)
+        return ["multimodal" if image else "text" for image in is_open]
 
 
 def _readable(folder: Path) -> ItemIndexes | None:
@@ -313,15 +316,15 @@ def _readable(folder: Path) -> ItemIndexes | None:
         return None
 
 
-def _check_together(model: Encoder, vectors: ItemVectors, catalog: Catalog) -> None:
-    if vectors.model_fingerprint != model.fingerprint:
+def _check_together(model: Encoder, indexes: CatalogIndexes, catalog: Catalog) -> None:
+    if indexes.model_fingerprint != model.fingerprint:
         raise MismatchError(
-            f"the index was filled by model {vectors.model_fingerprint}, this is model "
+            f"the index was filled by model {indexes.model_fingerprint}, this is model "
             f"{model.fingerprint}; index the shop again with this model"
         )
-    if vectors.catalog_fingerprint != catalog.fingerprint or vectors.item_ids != catalog.item_ids:
+    if indexes.catalog_fingerprint != catalog.fingerprint or len(indexes) != len(catalog):
         raise MismatchError(
-            f"the index is of catalogue {vectors.catalog_fingerprint} of {len(vectors):,} items, not "
+            f"the index is of catalogue {indexes.catalog_fingerprint} of {len(indexes):,} items, not "
             f"{catalog.fingerprint} of {len(catalog):,}; index this catalogue again"
         )
 

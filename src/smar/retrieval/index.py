@@ -47,6 +47,16 @@ class Neighbours(NamedTuple):
     rows: Rows
 
 
+class Reached(NamedTuple):
+    """The nearest rows of each query [query, hit] among the vectors that could be reached."""
+
+    scores: Vectors
+    rows: Rows
+    """-1 after those that were found, where some could not be."""
+    coverage: float = 1.0
+    """The share of the vectors that was searched; less than 1 only where other machines hold some."""
+
+
 class VectorIndex(Protocol):
     """Finds the vectors with the largest inner product with a query.
 

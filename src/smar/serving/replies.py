@@ -88,7 +88,10 @@ class Served(Wire):
     changes: int
     """The number of the last change of items that was taken in."""
     items: int
-    """Items that were searched."""
+    """Items that can be found."""
+    coverage: float = Field(default=1.0, ge=0, le=1)
+    """The share of the items whose vectors were searched; below 1 only where machines that hold some do not answer, and
+    then hits may be missing."""
     left_out: list[str] = Field(examples=[["lexical: no time"]])
     """What of the search was not done, and why; usually empty."""
     remembered: bool = False

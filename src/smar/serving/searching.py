@@ -5,6 +5,7 @@ Knows a served generation; nothing of HTTP.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import time
@@ -18,16 +19,16 @@ import numpy as np
 from smar.data.clicks import normalise_query
 from smar.data.images import ImageLimits, ImageUnreadable, read_image, read_image_bytes
 from smar.errors import QueryError
-from smar.retrieval.filters import FilterValue
 from smar.retrieval.hybrid import DEPTH, fuse
 from smar.retrieval.index import Rows
 from smar.retrieval.results import VectorChoice
+from smar.retrieval.selection import Filters
 from smar.retrieval.spelling import Spelling
 from smar.retrieval.vectors import Flags, Vectors
 from smar.serving.embedding import Embedded, RememberingEmbedder
 from smar.serving.kept import Kept
 from smar.serving.requests import Ask, Range
-from smar.serving.segments import Segments
+from smar.serving.segments import Nearest, Segments, Selected
 
 if TYPE_CHECKING:
     from smar.model.explain import Explanation
@@ -42,6 +43,8 @@ _LONGEST_KEPT, _LONGEST_KEY = 256, 2_000
 """Hits, and characters of wishes, of searches that are kept: nobody shall fill the memory with others."""
 _LISTED = 64
 """So many hits at least are found and kept, whichever of them a page shows."""
+_ROUNDING = 1e-6
+"""How far two sums of the same inner product of unit vectors may differ."""
 _DECIDES = {"filters", "image", "mode", "boost"}
 """What of an `Ask`, beside the words and the number of hits, decides which items are found."""
 
@@ -58,6 +61,8 @@ class Ranked(NamedTuple):
     why: list[Reason] | None = None
     remembered: bool = False
     """Whether they are those of the same search a little earlier."""
+    coverage: float = 1.0
+    """The share of the items that was searched."""
 
 
 class Reason(NamedTuple):
@@ -93,10 +98,24 @@ class Understanding:
 
 
 class Wishes(NamedTuple):
-    """Which rows may be returned [item], and what is added to their scores, in shares of the best hit's [item]."""
+    """Which rows may be returned, and which of them are liked how much, in shares of the best hit's score."""
 
-    allowed: Flags | None
-    bonus: Vectors | None
+    allowed: Selected
+    liked: tuple[tuple[Selected, float], ...]
+
+    @property
+    def flags(self) -> Flags:
+        """Which rows may be returned, bool [item]."""
+        return np.concatenate([selection.flags for selection in self.allowed])
+
+    @property
+    def bonus(self) -> Vectors:
+        """What is added to the rows' scores, in shares of the best hit's, float32 [item]."""
+        total = np.zeros(sum(len(selection.flags) for selection in self.allowed), np.float32)
+        for selected, weight in self.liked:
+            flags = np.concatenate([selection.flags for selection in selected])
+            total += np.float32(weight) * flags
+        return total
 
 
 @dataclass
@@ -166,7 +185,7 @@ class Searcher:
 
     def _listed(self, depth: int) -> int:
         """How many hits to find and keep where `depth` are asked for: the next page may be asked for, or fewer."""
-        deepest = self.segments.engine.indexes.text.depth
+        deepest = self.segments.engine.indexes.depth
         return depth if 0 < deepest < _LISTED else max(depth, _LISTED)
 
     @staticmethod
@@ -199,12 +218,10 @@ class Searcher:
         has_photo = self.segments.has_photo(row)
         with watch.step("search"):
             text, multimodal = self.segments.vectors(np.array([row]))
-            others = self.segments.shown()
-            others = np.ones(self.segments.rows, np.bool_) if others is None else others
-            others[row] = False
             own = Embedded(multimodal if has_photo else text, np.ones(1, np.float32))
-            rows, scores, vectors = self.segments.nearest(own, k, others, "always" if has_photo else "never")
-        return Ranked(rows, scores, vectors, None)
+            others = self.segments.shown_without(row)
+            found = self.segments.nearest(own, k, others, "always" if has_photo else "never")
+        return _ranked(found, watch)
 
     def by_photo(self, data: bytes, limits: ImageLimits, k: int, watch: Stopwatch) -> Ranked:
         """Items whose multimodal vectors are near the image vector of a photo that someone sent.
@@ -219,8 +236,8 @@ class Searcher:
         with watch.step("embed"):
             own = Embedded(model.embed_photos(pixels[None]), np.ones(1, np.float32))
         with watch.step("search"):
-            rows, scores, vectors = self.segments.nearest(own, k, self.segments.shown(), "always")
-        return Ranked(rows, scores, vectors, None)
+            found = self.segments.nearest(own, k, self.segments.shown, "always")
+        return _ranked(found, watch)
 
     def explain(self, q: str, row: int, watch: Stopwatch) -> Explanation:
         """Why an item scores as it does for a normalised query; a photo that cannot be read is as none."""
@@ -239,13 +256,14 @@ class Searcher:
 
     def _wishes(self, ask: Ask, watch: Stopwatch) -> Wishes:
         with watch.step("filter"):
-            allowed = self.segments.passing(_plain(ask.filters)) if ask.filters else self.segments.shown()
-            bonus = None
-            for boost in ask.boost:
-                passes = self.segments.passing(_plain({boost.field: boost.value}))
-                bonus = np.zeros(len(passes), np.float32) if bonus is None else bonus
-                bonus += np.float32(boost.weight) * passes
-            return Wishes(allowed, bonus)
+            allowed = self.segments.passing(_plain(ask.filters)) if ask.filters else self.segments.shown
+            return Wishes(
+                allowed,
+                tuple(
+                    (self.segments.passing(_plain({boost.field: boost.value})), boost.weight)
+                    for boost in ask.boost
+                ),
+            )
 
     def _semantic(
         self, understood: Understanding, ask: Ask, depth: int, wishes: Wishes, watch: Stopwatch
@@ -253,10 +271,10 @@ class Searcher:
         with watch.step("embed"):
             wanted = self._wanted(understood)
         with watch.step("search"):
-            rows, scores, vectors = self.segments.nearest(wanted, depth, wishes.allowed, ask.image)
-            if wishes.bonus is not None and len(rows):
-                rows, scores = self._liked(wanted, ask, depth, wishes, float(scores[0]))
-        return Ranked(rows, scores, vectors, float(wanted.gate[0]), wanted.vectors[0])
+            found = self.segments.nearest(wanted, depth, wishes.allowed, ask.image)
+            if wishes.liked and len(found.rows):
+                found = self._liked(wanted, ask, depth, wishes, found)
+        return _ranked(found, watch, float(wanted.gate[0]))._replace(query=wanted.vectors[0])
 
     def _wanted(self, understood: Understanding) -> Embedded:
         """What is wanted less some of what is not: one vector of unit length."""
@@ -266,46 +284,55 @@ class Searcher:
         vector = embedded.vectors[0] - _AGAINST * embedded.vectors[1:].sum(axis=0)
         return Embedded((vector / np.linalg.norm(vector)).astype(np.float32)[None], embedded.gate[:1])
 
-    def _reasons(self, query: Vectors, rows: Rows, allowed: Flags | None) -> list[Reason]:
-        by_text = self.segments.text_scores(query)
-        ranked = np.sort(-(by_text if allowed is None else by_text[allowed]))
-        with_image = self.segments.vectors(rows)[1] @ query if len(rows) else by_text[:0]
-        ranks = 1 + np.searchsorted(ranked, -by_text[rows], side="left")
+    def _reasons(self, query: Vectors, rows: Rows, allowed: Selected) -> list[Reason]:
+        ranked = np.sort(-self.segments.best_text_scores(query, allowed))
+        text, multimodal = self.segments.vectors(rows)
+        by_text, with_image = text @ query, multimodal @ query
+        # A little above its own score: another way to sum a product may differ in the last bits.
+        ranks = 1 + np.searchsorted(ranked, -by_text - _ROUNDING, side="left")
         return [
             Reason(float(text), float(both - text), int(rank))
-            for text, both, rank in zip(by_text[rows], with_image, ranks, strict=True)
+            for text, both, rank in zip(by_text, with_image, ranks, strict=True)
         ]
 
-    def _liked(
-        self, wanted: Embedded, ask: Ask, depth: int, wishes: Wishes, best: float
-    ) -> tuple[Rows, Vectors]:
-        """The best rows with boosts: the best of each set of items that share a bonus are all that can win."""
-        assert wishes.bonus is not None
-        parts = []
-        for bonus in np.unique(wishes.bonus):
-            share = wishes.bonus == bonus
-            allowed = share if wishes.allowed is None else share & wishes.allowed
-            rows, scores, _ = self.segments.nearest(wanted, depth, allowed, ask.image)
-            parts.append((rows, scores + np.float32(bonus * abs(best))))
-        return self.segments.best(parts, depth)
+    def _liked(self, wanted: Embedded, ask: Ask, depth: int, wishes: Wishes, found: Nearest) -> Nearest:
+        """The best rows with boosts: the best of the items that share all of them are all that can win."""
+        best, parts, coverage = abs(float(found.scores[0])), [], found.coverage
+        for likes in itertools.product((True, False), repeat=len(wishes.liked)):
+            chosen = list(wishes.allowed)
+            for place, part in enumerate(chosen):
+                for (selected, _), inside in zip(wishes.liked, likes, strict=True):
+                    part = part & selected[place] if inside else part.failing_all(selected[place])
+                chosen[place] = part
+            if not any(part.count for part in chosen):
+                continue
+            of_these = self.segments.nearest(wanted, depth, tuple(chosen), ask.image)
+            bonus = sum(weight for (_, weight), inside in zip(wishes.liked, likes, strict=True) if inside)
+            parts.append((of_these.rows, of_these.scores + np.float32(bonus * best)))
+            coverage = min(coverage, of_these.coverage)
+        return Nearest(*self.segments.best(parts, depth), found.vectors, coverage)
 
     def _lexical(self, understood: Understanding, depth: int, wishes: Wishes, watch: Stopwatch) -> Ranked:
         with watch.step("words"):
             scores = self.segments.word_scores(understood.q)
-            passes = scores > 0
-            if wishes.allowed is not None:
-                passes &= wishes.allowed
+            passes = (scores > 0) & wishes.flags
             for unwanted in understood.without:
                 words = self.segments.words_of(unwanted)
                 if words:
                     passes &= ~np.all([self.segments.word_scores(word) > 0 for word in words], axis=0)
-            if wishes.bonus is not None:
+            if wishes.liked:
                 scores = scores + (wishes.bonus * scores[passes].max(initial=0)).astype(np.float32)
             rows, best = self.segments.best([(np.flatnonzero(passes), scores[passes])], depth)
         return Ranked(rows, best, None, None)
 
 
-def _plain(filters: Mapping[str, object]) -> dict[str, FilterValue]:
+def _ranked(found: Nearest, watch: Stopwatch, gate: float | None = None) -> Ranked:
+    if found.coverage < 1:
+        watch.left_out.append(f"search: {1 - found.coverage:.1%} of the items could not be reached")
+    return Ranked(found.rows, found.scores, found.vectors, gate, coverage=found.coverage)
+
+
+def _plain(filters: Mapping[str, object]) -> Filters:
     """Filters as `compile_filter` takes them."""
     return {
         name: value.model_dump(exclude_none=True) if isinstance(value, Range) else value  # type: ignore[misc]

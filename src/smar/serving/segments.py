@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from smar.data.catalog import Catalog
 from smar.data.records import Item
 from smar.retrieval.engine import ImageMode, SearchEngine
-from smar.retrieval.filters import FilterValue, compile_filter
 from smar.retrieval.index import IndexConfig, Rows
 from smar.retrieval.indexes import ItemIndexes
 from smar.retrieval.journal import Change, changed_items
 from smar.retrieval.lexical import BM25, OtherWords
 from smar.retrieval.results import VectorChoice
+from smar.retrieval.selection import Filters, Selection
 from smar.retrieval.spelling import Spelling
 from smar.retrieval.vectors import Flags, ItemEmbedder, ItemVectors, Vectors
 from smar.serving.embedding import Embedded
@@ -40,9 +40,22 @@ class Segment:
         return len(self.engine)
 
     @cached_property
-    def shown(self) -> int:
-        """How many rows can be found."""
-        return len(self) - int(np.count_nonzero(self.hidden))
+    def shown(self) -> Selection:
+        """The rows that can be found."""
+        return Selection.of(self.engine.catalog).without(np.flatnonzero(self.hidden))
+
+
+class Nearest(NamedTuple):
+    """Rows and scores, best first, which vectors were met, and the share of the items that was searched."""
+
+    rows: Rows
+    scores: Vectors
+    vectors: VectorChoice
+    coverage: float
+
+
+Selected = tuple[Selection, ...]
+"""Which rows of each part may be found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +87,7 @@ class Segments:
 
     def __len__(self) -> int:
         """Items that can be found."""
-        return sum(part.shown for part in self.parts)
+        return sum(part.shown.count for part in self.parts)
 
     def with_changes(self, model: ItemEmbedder, changes: Sequence[Change]) -> Segments:
         """These items after `changes`; only what they bring is embedded.
@@ -119,32 +132,32 @@ class Segments:
         part, place = self.place(row)
         return part.engine.catalog.item(place)
 
-    def passing(self, filters: dict[str, FilterValue]) -> Flags:
+    def passing(self, filters: Filters) -> Selected:
         """Which rows pass filters, hidden ones never.
 
         Raises:
             QueryError: a filter is not understood.
         """
-        return np.concatenate(
-            [compile_filter(filters, part.engine.catalog) & ~part.hidden for part in self.parts]
-        )
+        return tuple(Selection.of(part.engine.catalog, filters) & part.shown for part in self.parts)
 
-    def shown(self) -> Flags | None:
-        """Which rows can be found; None for all."""
-        if len(self) == self.rows:
-            return None
-        return np.concatenate([~part.hidden for part in self.parts])
+    @property
+    def shown(self) -> Selected:
+        """Which rows can be found."""
+        return tuple(part.shown for part in self.parts)
 
-    def nearest(
-        self, wanted: Embedded, k: int, allowed: Flags | None, image: ImageMode
-    ) -> tuple[Rows, Vectors, VectorChoice]:
+    def shown_without(self, row: int) -> Selected:
+        """Which rows can be found, but for one."""
+        part, place = self.place(row)
+        return tuple(one.shown.without(np.array([place])) if one is part else one.shown for one in self.parts)
+
+    def nearest(self, wanted: Embedded, k: int, selected: Selected, image: ImageMode) -> Nearest:
         """The `k` best rows for one embedded query, equal scores by item id."""
-        found = []
-        for part in self.parts:
-            inside = None if allowed is None else allowed[part.first : part.first + len(part)]
-            (of_part,) = part.engine.nearest(wanted, k, inside, image)
+        found, searched = [], 0.0
+        for part, selection in zip(self.parts, selected, strict=True):
+            (of_part,) = part.engine.nearest(wanted, k, selection, image)
             found.append((of_part.rows + part.first, of_part.scores))
-        return *self.best(found, k), of_part.vectors
+            searched += of_part.coverage * len(part)
+        return Nearest(*self.best(found, k), of_part.vectors, searched / self.rows)
 
     def words_of(self, text: str) -> list[str]:
         """The words of a text that are searched for; stopwords and single letters are none."""
@@ -169,20 +182,27 @@ class Segments:
 
     def vectors(self, rows: Rows) -> tuple[Vectors, Vectors]:
         """Text and multimodal vectors of some rows."""
-        places = [self.place(int(row)) for row in rows]
-        both = [part.engine.indexes.vectors for part, _ in places]
-        text = [of.text[place] for of, (_, place) in zip(both, places, strict=True)]
-        multimodal = [of.multimodal[place] for of, (_, place) in zip(both, places, strict=True)]
-        return np.array(text), np.array(multimodal)
+        text = np.empty((len(rows), self.engine.indexes.dim), np.float32)
+        multimodal = np.empty_like(text)
+        for part in self.parts:
+            inside = (rows >= part.first) & (rows < part.first + len(part))
+            if inside.any():
+                text[inside], multimodal[inside] = part.engine.indexes.vectors_of(rows[inside] - part.first)
+        return text, multimodal
 
-    def text_scores(self, query: Vectors) -> Vectors:
-        """The inner product of a query with every row's text vector."""
-        return np.concatenate([part.engine.indexes.vectors.text @ query for part in self.parts])
+    def best_text_scores(self, query: Vectors, selected: Selected) -> Vectors:
+        """The inner products of a query with the text vectors of selected rows: all, or as many as are told."""
+        return np.concatenate(
+            [
+                part.engine.indexes.best_text_scores(query, selection)
+                for part, selection in zip(self.parts, selected, strict=True)
+            ]
+        )
 
     def has_photo(self, row: int) -> bool:
         """Whether the item's photo was read."""
         part, place = self.place(row)
-        return bool(part.engine.indexes.vectors.has_image[place])
+        return part.engine.indexes.has_image(place)
 
     @property
     def _added_ids(self) -> list[str]:
@@ -197,9 +217,11 @@ class Segments:
         sides = []
         if kept:
             old = self.parts[1].engine
-            sides.append((old.catalog.rows(kept), _take(old.indexes.vectors, kept)))
+            places = np.asarray(kept, np.int64)
+            photos = np.array([old.indexes.has_image(row) for row in kept])
+            sides.append((old.catalog.rows(kept), (*old.indexes.vectors_of(places), photos)))
         if vectors is not None:
-            sides.append((fresh, _take(vectors, range(len(fresh)))))
+            sides.append((fresh, (vectors.text, vectors.multimodal, vectors.has_image)))
         if not sides:
             return None
         catalog = sides[0][0] if len(sides) == 1 else sides[0][0].joined(sides[1][0])
@@ -208,14 +230,9 @@ class Segments:
         text, multimodal, has_image = (
             np.concatenate([arrays[place] for _, arrays in sides])[order] for place in range(3)
         )
-        fingerprint = self.engine.indexes.vectors.model_fingerprint
+        fingerprint = self.engine.indexes.model_fingerprint
         joined = ItemVectors(catalog.item_ids, text, multimodal, has_image, fingerprint, catalog.fingerprint)
         base = self.parts[0]
         engine = SearchEngine(self.engine.model, ItemIndexes.build(joined, IndexConfig()), catalog)
         assert isinstance(base.words, BM25)
         return Segment(engine, base.words.others(catalog), np.zeros(len(catalog), np.bool_), len(base))
-
-
-def _take(vectors: ItemVectors, rows: Sequence[int]) -> tuple[Vectors, Vectors, npt.NDArray[np.bool_]]:
-    places = np.asarray(rows, dtype=np.int64)
-    return vectors.text[places], vectors.multimodal[places], vectors.has_image[places]

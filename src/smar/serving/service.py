@@ -101,7 +101,9 @@ class Service:
         ranked = opened.searcher.similar(_row(opened, item_id), k, watch)
         hits = self._hits(opened, ranked, 0, watch)
         assert ranked.vectors is not None
-        return SimilarReply(vectors=ranked.vectors, hits=hits, served=_served(opened, request_id, watch))
+        return SimilarReply(
+            vectors=ranked.vectors, hits=hits, served=_served(opened, request_id, watch, ranked)
+        )
 
     def by_photo(self, data: bytes, k: int, request_id: str) -> PhotoReply:
         """Items that look like a photo.
@@ -117,7 +119,7 @@ class Service:
                 f"the photo cannot be read ({error.fault.kind}); send a JPEG, PNG or WebP"
             ) from error
         hits = self._hits(opened, ranked, 0, watch)
-        return PhotoReply(hits=hits, served=_served(opened, request_id, watch))
+        return PhotoReply(hits=hits, served=_served(opened, request_id, watch, ranked))
 
     def explain(self, item_id: str, q: str, request_id: str) -> ExplainReply:
         """Why an item scores as it does for a query.
@@ -216,7 +218,7 @@ class Service:
             vectors=ranked.vectors,
             gate=ranked.gate,
             hits=hits,
-            served=_served(opened, request_id, watch, ranked.remembered),
+            served=_served(opened, request_id, watch, ranked),
         )
 
     def _hits(self, opened: Opened, ranked: Ranked, offset: int, watch: Stopwatch) -> list[HitOut]:
@@ -265,10 +267,11 @@ def _row(opened: Opened, item_id: str) -> int:
     return row
 
 
-def _served(opened: Opened, request_id: str, watch: Stopwatch, remembered: bool = False) -> Served:
+def _served(opened: Opened, request_id: str, watch: Stopwatch, ranked: Ranked | None = None) -> Served:
     return Served(
         request_id=request_id,
-        remembered=remembered,
+        remembered=ranked is not None and ranked.remembered,
+        coverage=1.0 if ranked is None else ranked.coverage,
         model=opened.segments.engine.model.fingerprint,
         generation=opened.name,
         changes=opened.segments.number,
