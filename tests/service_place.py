@@ -9,7 +9,7 @@ from typing import Any
 from smar.data.catalog import Catalog
 from smar.data.shop import Shop
 from smar.model.smar import SMAR
-from smar.retrieval.engine import SearchEngine
+from smar.retrieval.publishing import write_generation
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Place:
     def publish(self, catalog: Catalog | None = None) -> str:
         """Publish another generation; its name."""
         log = self.shop.clicks()
-        return SearchEngine.write_generation(self.run, self.model, catalog or self.shop.catalog, log=log).name
+        return write_generation(self.run, self.model, catalog or self.shop.catalog, log=log).name
 
 
 def ids(reply: dict[str, Any]) -> list[str]:

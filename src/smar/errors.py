@@ -25,3 +25,7 @@ class MismatchError(SmarError):
 
 class QueryError(SmarError):
     """A search asks for something that cannot be: an empty query, an unknown filter field, k below one."""
+
+
+class Unavailable(SmarError):  # noqa: N818 - a state of other machines
+    """Machines that hold a part of the index do not answer in time; later they may."""

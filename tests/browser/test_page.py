@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from model_fakes import small_model, write_shop
 from smar.data.catalog import Catalog
 from smar.data.shop import Shop
-from smar.retrieval.engine import SearchEngine
+from smar.retrieval.publishing import write_generation
 from smar.serving.app import create_app
 from smar.serving.config import ServeConfig
 
@@ -42,10 +42,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shop = Shop(shop.folder, Catalog.from_table(table, shop.folder))
     model = small_model(cache=folder / "cache")
     model.save(folder / "run" / "model")
-    SearchEngine.write_generation(folder / "run", model, shop.catalog, log=shop.clicks())
+    write_generation(folder / "run", model, shop.catalog, log=shop.clicks())
     other = small_model(cache=folder / "cache", seed=1)
     other.save(folder / "other" / "model")
-    SearchEngine.write_generation(folder / "other", other, shop.catalog)
+    write_generation(folder / "other", other, shop.catalog)
     app = create_app(folder / "run", ServeConfig(beside=(folder / "other",)))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)

@@ -18,6 +18,7 @@ from service_place import Place, ids
 from smar.data.catalog import Catalog
 from smar.retrieval.engine import SearchEngine
 from smar.retrieval.journal import apply_changes, read_changes
+from smar.retrieval.publishing import write_generation
 from smar.serving.app import create_app
 from smar.serving.config import ServeConfig
 from smar.serving.keys import new_key
@@ -133,7 +134,7 @@ def test_changes_outlive_the_process_and_go_into_the_next_index(own: Place) -> N
         assert "cable-3" not in find(client, "cable 3")
         changes = read_changes(own.run / "index")
         catalog = apply_changes(own.shop.catalog, changes)
-        SearchEngine.write_generation(own.run, own.model, catalog, changes=changes[-1].number)
+        write_generation(own.run, own.model, catalog, changes=changes[-1].number)
         until = time.monotonic() + 20
         while client.get("/v1/generations").json()["answers"] != "gen-00000002":
             assert time.monotonic() < until

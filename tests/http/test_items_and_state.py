@@ -24,8 +24,8 @@ from service_place import Place, ids
 from smar.data.catalog import Catalog
 from smar.errors import MismatchError
 from smar.model.compiling import compile_queries
-from smar.retrieval.engine import SearchEngine
 from smar.retrieval.generations import current, roll_back
+from smar.retrieval.publishing import write_generation
 from smar.serving.admission import Admission, Overloaded
 from smar.serving.app import create_app
 from smar.serving.config import ServeConfig
@@ -155,9 +155,7 @@ def test_a_generation_of_another_model_is_refused_and_the_old_one_answers(
 ) -> None:
     first = current(place.run / "index").name
     with TestClient(create_app(place.run), raise_server_exceptions=False) as client:
-        SearchEngine.write_generation(
-            place.run, small_model(seed=7, cache=place.model.cache), place.shop.catalog
-        )
+        write_generation(place.run, small_model(seed=7, cache=place.model.cache), place.shop.catalog)
         until = time.monotonic() + 20
         while "index the shop again with this model" not in caplog.text:
             assert time.monotonic() < until

@@ -15,6 +15,7 @@ from service_place import Place, ids
 from smar.errors import ConfigError
 from smar.retrieval.engine import SearchEngine
 from smar.retrieval.lexical import BM25
+from smar.retrieval.publishing import write_generation
 from smar.serving.app import create_app
 from smar.serving.config import ServeConfig
 from smar.serving.requests import SearchRequest
@@ -288,7 +289,7 @@ def test_suggestions_begin_as_typed(client: TestClient, place: Place) -> None:
 def test_runs_beside_the_first_answer_by_name(place: Place, tmp_path: Path) -> None:
     other = small_model(cache=tmp_path / "cache", seed=1)
     other.save(tmp_path / "other" / "model")
-    SearchEngine.write_generation(tmp_path / "other", other, place.shop.catalog)
+    write_generation(tmp_path / "other", other, place.shop.catalog)
     config = ServeConfig(beside=(tmp_path / "other",))
     with TestClient(create_app(place.run, config), raise_server_exceptions=False) as client:
         assert client.get("/v1/runs").json() == {"runs": ["run", "other"]}

@@ -21,6 +21,7 @@ from smar.cli.options import (
     IMAGE_HELP,
     RUN_HELP,
     Cache,
+    Engine,
     Grades,
     Measures,
     Queries,
@@ -107,15 +108,23 @@ def index(
     anew: Annotated[
         bool, typer.Option("--anew", help="Embed every item again, also those that did not change.")
     ] = False,
+    engine: Engine = None,
+    keep: Annotated[
+        int, typer.Option("--keep", min=1, help="How many generations stay, the new one among them.")
+    ] = 3,
 ) -> None:
     """Embed a shop's items and publish their index; items that did not change keep their vectors."""
     from smar.data.shop import Shop
     from smar.experiment.runs import open_run
+    from smar.retrieval.engines.milvus.address import MilvusAddress
 
-    opened = open_run(run)
-    generation = opened.index(Shop.open(shop), cache, anew=anew)
+    opened, cluster = open_run(run), MilvusAddress.of(engine)
+    generation = opened.index(Shop.open(shop), cache, anew=anew, cluster=cluster, keep=keep)
+    place = "" if cluster is None else f" in {cluster}"
+    where = "" if engine is None else f" --engine {engine}"
     typer.echo(
-        f"{generation.path}: published, {opened.config.index.kind} index; next: smar search {run} QUERY"
+        f"{generation.path}: published, {opened.config.index.kind} index{place}; "
+        f"next: smar search {run} QUERY{where}"
     )
 
 
@@ -132,6 +141,7 @@ def search(
     ] = None,
     image: Annotated[str, typer.Option("--image", metavar="MODE", help=IMAGE_HELP)] = "auto",
     as_typed: Annotated[bool, typer.Option("--as-typed", help=AS_TYPED_HELP)] = False,
+    engine: Engine = None,
 ) -> None:
     """Find items for a query in an indexed run.
 
@@ -142,16 +152,18 @@ def search(
     from smar.retrieval.filters import parse_filters
 
     mode, wanted = image_mode(image), parse_filters(filters or ())
-    engine = _engine(run)
+    searching = _engine(run, engine)
     if as_typed:
-        engine = engine.as_typed()
-    result = engine.search(query, k, wanted, mode)
+        searching = searching.as_typed()
+    result = searching.search(query, k, wanted, mode)
     if result.searched != normalise_query(query):
         typer.echo(f"searched for {result.searched!r}; --as-typed searches for what was typed")
     typer.echo(
         f"{result.query!r}: {result.vectors} vectors, gate {result.gate:.3f} "
-        f"(multimodal from {engine.model.gate_threshold:.3f})"
+        f"(multimodal from {searching.model.gate_threshold:.3f})"
     )
+    if result.coverage < 1:
+        typer.echo(f"{1 - result.coverage:.1%} of the items could not be reached: hits may be missing")
     show(_hits(result))
 
 
@@ -179,6 +191,7 @@ def evaluate(
         Path | None,
         typer.Option("--run-file", metavar="OUT", help="Write the one run judged, as TREC does."),
     ] = None,
+    engine: Engine = None,
 ) -> None:
     """Judge runs on queries with known answers.
 
@@ -189,6 +202,7 @@ def evaluate(
     from smar.experiment.judging import WORD_SEARCH, JudgedQueries, contenders, judge
     from smar.files import write_text
     from smar.retrieval.engine import image_mode
+    from smar.retrieval.engines.milvus.address import MilvusAddress
 
     named = [*(runs or ()), *([WORD_SEARCH] if bm25 else ()), *(str(path) for path in trec or ())]
     chosen = contenders(named, [image_mode(mode) for mode in image or ()])
@@ -196,7 +210,8 @@ def evaluate(
         raise ConfigError(f"--run-file {run_file}: holds one run, not {len(chosen)}; judge one at a time")
     opened, names = Shop.open(shop), measures.split(",")
     asked = JudgedQueries.read(opened, split, queries, qrels)
-    judged = judge(chosen, opened, asked, names, as_typed=as_typed)
+    cluster = MilvusAddress.of(engine)
+    judged = judge(chosen, opened, asked, names, as_typed=as_typed, cluster=cluster)
     reports = [one.report for one in judged]
     show(reports[0].table() if len(reports) == 1 else reports_table(reports, names))
     if json_out is not None:
@@ -214,6 +229,7 @@ def compare(
     queries: Queries = None,
     qrels: Grades = None,
     measures: Measures = "R@50,nDCG@10",
+    engine: Engine = None,
 ) -> None:
     """Say how far RUN_B lies above RUN_A.
 
@@ -222,12 +238,14 @@ def compare(
     from smar.data.shop import Shop
     from smar.evaluation.compare import compare as compare_reports
     from smar.experiment.judging import JudgedQueries, contenders, judge
+    from smar.retrieval.engines.milvus.address import MilvusAddress
 
     chosen = contenders([a, b])
     if len(chosen) != 2:
         raise ConfigError(f"{a}: is compared with itself; name two different runs")
     opened, names = Shop.open(shop), measures.split(",")
-    judged = judge(chosen, opened, JudgedQueries.read(opened, split, queries, qrels), names)
+    asked, cluster = JudgedQueries.read(opened, split, queries, qrels), MilvusAddress.of(engine)
+    judged = judge(chosen, opened, asked, names, cluster=cluster)
     for name in names:
         show(compare_reports(judged[0].report, judged[1].report, name).table())
 
@@ -299,16 +317,18 @@ def _tell(out: Path, summary: RunSummary) -> None:
         typer.echo(f"{stage.stage}: {stage.steps:,} steps, {stage.seconds:.0f} s{best}")
 
 
-def _engine(run: Path) -> SearchEngine:
+def _engine(run: Path, engine: str | None) -> SearchEngine:
     """Without torch, if the run's query tower is compiled."""
     from smar.model.compiled import FOLDER
     from smar.retrieval.engine import SearchEngine
+    from smar.retrieval.engines.milvus.address import MilvusAddress
 
+    cluster = MilvusAddress.of(engine)
     if (run / FOLDER).is_dir():
-        return SearchEngine.open(run)
+        return SearchEngine.open(run, cluster=cluster)
     from smar.experiment.runs import open_run
 
-    return open_run(run).engine()
+    return open_run(run).engine(cluster)
 
 
 def _hits(result: SearchResult) -> Table:

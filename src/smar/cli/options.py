@@ -19,6 +19,15 @@ RUN_HELP = (
 AS_TYPED_HELP = "Correct nobody's spelling: search for every word as it was typed."
 
 ShopFolder = Annotated[Path, typer.Argument(metavar="SHOP", help="The folder of a shop.")]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        envvar="SMAR_ENGINE",
+        metavar="URL",
+        help="A cluster that holds the index, such as milvus://localhost:19530 (docs/cluster.md).",
+    ),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 Cache = Annotated[
     Path | None,

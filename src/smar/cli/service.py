@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from smar.cli.app import abtest, app
-from smar.cli.options import RunFolder, ShopFolder, Split, show
+from smar.cli.options import Engine, RunFolder, ShopFolder, Split, show
 
 
 @app.command()
@@ -31,6 +31,7 @@ def serve(
         typer.Option("--beside", metavar="RUN", help="A further run, to compare with; repeatable."),
     ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the search page in a browser.")] = False,
+    engine: Engine = None,
 ) -> None:
     """Answer searches over HTTP, until it is interrupted.
 
@@ -38,7 +39,7 @@ def serve(
     """
     from smar.serving.server import serve as answer
 
-    answer(run, host, port, config, beside=beside or (), open_page=open_page)
+    answer(run, host, port, config, beside=beside or (), open_page=open_page, engine=engine)
 
 
 @app.command(name="make-key")

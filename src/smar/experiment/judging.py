@@ -22,8 +22,11 @@ from smar.evaluation.run import Run
 from smar.experiment.runs import open_run
 from smar.progress import console
 from smar.retrieval.engine import IMAGE_MODES, ImageMode, SearchEngine
+from smar.retrieval.engines.milvus.address import MilvusAddress
+from smar.retrieval.generations import current
 from smar.retrieval.hybrid import Hybrid, Ranker
 from smar.retrieval.lexical import BM25
+from smar.retrieval.stored import in_cluster
 
 WORD_SEARCH = "bm25"
 _FUSED = f"+{WORD_SEARCH}"
@@ -141,8 +144,11 @@ def judge(
     measures: Sequence[str],
     *,
     as_typed: bool = False,
+    cluster: MilvusAddress | None = None,
 ) -> list[Judged]:
     """Ask every contender the judged queries, and measure the answers; `as_typed`, no run corrects their spelling.
+
+    Runs whose index is in the `cluster` are searched there.
 
     Raises:
         DataError: a run has no index, or a file cannot be read.
@@ -157,7 +163,9 @@ def judge(
         if one.is_file:
             run = Run.read(one.source, name=one.name)
         else:
-            retriever = _retriever(one, shop, engines, words, as_typed=as_typed)
+            if not one.is_words and one.source not in engines:
+                engines[one.source] = _engine(one.source, shop, cluster, as_typed=as_typed)
+            retriever = _retriever(one, engines, words)
             run = retrieve(_Asked(one.name, retriever), judged.queries, depth)
         results.append(Judged(run, evaluate_run(run, judged.queries, judged.qrels, measures)))
     texts = [query.text for query in judged.queries]
@@ -186,24 +194,21 @@ def _parse(text: str, image: ImageMode | None) -> Contender:
     return Contender(str(Path(plain)), image, with_words=fused)
 
 
-def _retriever(
-    one: Contender,
-    shop: Shop,
-    engines: dict[str, SearchEngine],
-    words: Callable[[], BM25],
-    *,
-    as_typed: bool,
-) -> Ranker:
+def _engine(source: str, shop: Shop, cluster: MilvusAddress | None, *, as_typed: bool) -> SearchEngine:
+    run = open_run(Path(source))
+    is_there = cluster is not None and in_cluster(current(run.folder / "index"))
+    engine = run.engine(cluster if is_there else None)
+    if engine.catalog.fingerprint != shop.catalog.fingerprint:
+        raise MismatchError(
+            f"{source}: its index is of another catalogue than {shop.folder}; "
+            f"run `smar index {shop.folder} {source}`"
+        )
+    return engine.as_typed() if as_typed else engine
+
+
+def _retriever(one: Contender, engines: dict[str, SearchEngine], words: Callable[[], BM25]) -> Ranker:
     if one.is_words:
         return words()
-    if one.source not in engines:
-        engine = open_run(Path(one.source)).engine()
-        if engine.catalog.fingerprint != shop.catalog.fingerprint:
-            raise MismatchError(
-                f"{one.source}: its index is of another catalogue than {shop.folder}; "
-                f"run `smar index {shop.folder} {one.source}`"
-            )
-        engines[one.source] = engine.as_typed() if as_typed else engine
     engine = engines[one.source]
     engine = engine if one.image is None else engine.with_image_mode(one.image)
     return Hybrid((engine, _SameWords(engine, words()))) if one.with_words else engine

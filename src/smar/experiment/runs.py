@@ -16,8 +16,10 @@ from smar.model.compiled import CompiledQueries
 from smar.model.smar import SMAR
 from smar.model.store import FOLDER
 from smar.retrieval.engine import SearchEngine
+from smar.retrieval.engines.milvus.address import MilvusAddress
 from smar.retrieval.generations import Generation
 from smar.retrieval.journal import apply_changes, read_changes
+from smar.retrieval.publishing import KEPT, write_generation
 
 CONFIG, SUMMARY = "run.json", "summary.json"
 
@@ -39,12 +41,20 @@ class Run:
         """The trained model."""
         return SMAR.load(self.folder / FOLDER)
 
-    def index(self, shop: Shop, cache: Path | None = None, *, anew: bool = False) -> Generation:
+    def index(
+        self,
+        shop: Shop,
+        cache: Path | None = None,
+        *,
+        anew: bool = False,
+        cluster: MilvusAddress | None = None,
+        keep: int = KEPT,
+    ) -> Generation:
         """Embed a shop's catalogue and publish it as the run's new index generation, with queries to suggest.
 
         Items that a service changed since the shop's table of items was written are taken in as they are now; older
         changes are taken to be in the table. Items that did not change since the current generation are not embedded
-        again, unless `anew`.
+        again, unless `anew`. With a `cluster` vectors are indexed there. The last `keep` generations stay.
         """
         self.model.cache = cache or self.model.cache
         self._compile_queries()
@@ -53,14 +63,22 @@ class Run:
         newer = [change for change in changes if change.time > shop.items_written]
         catalog = apply_changes(shop.catalog, newer) if newer else shop.catalog
         number = changes[-1].number if changes else 0
-        return SearchEngine.write_generation(
-            self.folder, self.model, catalog, self.config.index, log, number, anew=anew
+        return write_generation(
+            self.folder,
+            self.model,
+            catalog,
+            self.config.index,
+            log,
+            number,
+            anew=anew,
+            cluster=cluster,
+            keep=keep,
         )
 
-    def engine(self) -> SearchEngine:
-        """A search engine over the current index; `smar index` makes one."""
+    def engine(self, cluster: MilvusAddress | None = None) -> SearchEngine:
+        """A search engine over the current index, which may be in a `cluster`; `smar index` makes one."""
         is_compiled = (self.folder / QUERIES).is_dir()
-        return SearchEngine.open(self.folder, None if is_compiled else self.model)
+        return SearchEngine.open(self.folder, None if is_compiled else self.model, cluster)
 
     def _compile_queries(self) -> None:
         folder = self.folder / QUERIES

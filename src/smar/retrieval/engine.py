@@ -11,20 +11,18 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, get_args
 
 from smar.data.catalog import Catalog
-from smar.data.clicks import ClickLog, normalise_query
-from smar.errors import DataError, MismatchError, ModelError, QueryError
+from smar.data.clicks import normalise_query
+from smar.errors import DataError, MismatchError, QueryError
 from smar.model.compiled import FOLDER as QUERIES
 from smar.model.compiled import CompiledQueries
-from smar.progress import console
-from smar.retrieval.generations import Generation, current, publish
+from smar.retrieval.engines.milvus.address import MilvusAddress
+from smar.retrieval.generations import Generation, current
 from smar.retrieval.index import IndexConfig, Rows
 from smar.retrieval.indexes import CatalogIndexes, ItemIndexes
-from smar.retrieval.refresh import refresh
 from smar.retrieval.results import Hit, SearchResult, VectorChoice
 from smar.retrieval.selection import Filters, Selection
 from smar.retrieval.spelling import Spelling
-from smar.retrieval.stored import read_stored, write_stored
-from smar.retrieval.suggestions import write_suggestions
+from smar.retrieval.stored import read_stored
 from smar.retrieval.vectors import ItemEmbedder, ItemVectors, Vectors
 
 ImageMode = Literal["auto", "always", "never", "soft"]
@@ -108,14 +106,18 @@ class SearchEngine:
         return cls(model, ItemIndexes.build(vectors, config or IndexConfig()), catalog)
 
     @classmethod
-    def open(cls, run: Path | str, model: Encoder | None = None) -> SearchEngine:
+    def open(
+        cls, run: Path | str, model: Encoder | None = None, cluster: MilvusAddress | None = None
+    ) -> SearchEngine:
         """Open the current generation of the index in `run`; of the shop, only the images are not in it.
 
-        Without `model`, the query tower that `smar index` compiled embeds queries: no torch is loaded.
+        Without `model`, the query tower that `smar index` compiled embeds queries: no torch is loaded. A generation
+        that was indexed into a `cluster` is searched there.
 
         Raises:
             DataError: there is no index, or a file of it is missing or damaged.
-            MismatchError: `model` is not the one that filled the index.
+            MismatchError: `model` is not the one that filled the index, or the index is not where it is looked for.
+            ConfigError: the cluster does not answer.
             ModelError: no `model` is given, and the run has no compiled query tower.
         """
         if model is None:
@@ -123,7 +125,7 @@ class SearchEngine:
         generation = current(Path(run) / "index")
         while True:
             try:
-                return cls.open_generation(generation, model)
+                return cls.open_generation(generation, model, cluster)
             except DataError:
                 # A prune may have removed it since the pointer was read; then there is a newer one.
                 newest = current(Path(run) / "index")
@@ -132,46 +134,11 @@ class SearchEngine:
                 generation = newest
 
     @classmethod
-    def open_generation(cls, generation: Generation, model: Encoder) -> SearchEngine:
+    def open_generation(
+        cls, generation: Generation, model: Encoder, cluster: MilvusAddress | None = None
+    ) -> SearchEngine:
         """Open this generation, whether or not it is current; raises as `open` does."""
-        return cls(model, *read_stored(generation), spelling=Spelling.read(generation.path))
-
-    @staticmethod
-    def write_generation(
-        run: Path | str,
-        model: IndexingModel,
-        catalog: Catalog,
-        config: IndexConfig | None = None,
-        log: ClickLog | None = None,
-        changes: int = 0,
-        *,
-        anew: bool = False,
-    ) -> Generation:
-        """Embed and index `catalog`, and publish it as the new generation of the index in `run`.
-
-        The generation holds all a search needs but the model: vectors, indexes, the catalogue's table and the words
-        that the shop knows; and, of `log`, the queries to suggest. `changes` is the number of the last change of items
-        that `catalog` is after.
-        Items that the current generation has as they are now are not embedded again, unless `anew`.
-        """
-        old = None if anew else _readable(Path(run) / "index")
-        fresh = refresh(model, catalog, None if old is None else old.vectors)
-        if fresh.kept:
-            console.print(
-                f"{fresh.kept:,} of {len(catalog):,} items are as they were: their vectors are kept"
-            )
-        if old is not None and old.config == (config or IndexConfig()):
-            indexes = old.changed_to(*fresh)
-        else:
-            indexes = ItemIndexes.build(fresh.vectors, config or IndexConfig())
-
-        def write(folder: Path) -> None:
-            write_stored(folder, indexes, catalog, changes)
-            Spelling.of(catalog, log).write(folder)
-            if log is not None:
-                write_suggestions(log, folder)
-
-        return publish(Path(run) / "index", write)
+        return cls(model, *read_stored(generation, cluster), spelling=Spelling.read(generation.path))
 
     @property
     def name(self) -> str:
@@ -226,7 +193,7 @@ class SearchEngine:
         """Find the `k` best items for each of several queries at once; see `search`."""
         texts = self.read(queries)
         return [
-            SearchResult(query, text, self._hits(found), found.vectors, found.gate)
+            SearchResult(query, text, self._hits(found), found.vectors, found.gate, found.coverage)
             for query, text, found in zip(queries, texts, self._find(texts, k, filters, image), strict=True)
         ]
 
@@ -306,14 +273,6 @@ class SearchEngine:
             return ["soft"] * len(gates)
         is_open = gates >= self.model.gate_threshold if mode == "auto" else [mode == "always"] * len(gates)
         return ["multimodal" if image else "text" for image in is_open]
-
-
-def _readable(folder: Path) -> ItemIndexes | None:
-    """The current indexes in `folder`, if there are any that this version reads."""
-    try:
-        return read_stored(current(folder))[0]
-    except (DataError, MismatchError, ModelError):
-        return None
 
 
 def _check_together(model: Encoder, indexes: CatalogIndexes, catalog: Catalog) -> None:

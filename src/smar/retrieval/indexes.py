@@ -162,14 +162,12 @@ class ItemIndexes:
         return best
 
     def save(self, folder: Path) -> None:
-        """Write vectors and indexes into `folder`, each in a folder of its own."""
-        self.vectors.save(folder / "vectors")
+        """Write the two indexes, not the vectors, into `folder`, each in a folder of its own."""
         self.text.save(folder / "text")
         self.multimodal.save(folder / "multimodal")
 
     @classmethod
-    def load(cls, folder: Path) -> ItemIndexes:
-        """Read what `save` wrote; vectors and graphs stay on disk, mapped into memory."""
-        vectors = ItemVectors.load(folder / "vectors")
+    def load(cls, folder: Path, vectors: ItemVectors) -> ItemIndexes:
+        """Read what `save` wrote, over the same vectors; graphs stay on disk, mapped into memory."""
         text = FaissIndex.load(folder / "text", vectors.text)
         return cls(vectors, text.config, text, FaissIndex.load(folder / "multimodal", vectors.multimodal))

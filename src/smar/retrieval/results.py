@@ -47,6 +47,8 @@ class SearchResult(Sequence[Hit]):
     """Which item vectors the query met."""
     gate: float
     """How much the image is expected to help this query: 0 not at all, 1 surely."""
+    coverage: float = 1.0
+    """The share of the items that was searched; below 1 hits may be missing."""
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -6,28 +6,46 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
 from smar.data.catalog import Catalog
-from smar.errors import DataError
+from smar.errors import DataError, MismatchError
+from smar.retrieval.engines.milvus.address import MilvusAddress
+from smar.retrieval.engines.milvus.indexes import FOLDER as MILVUS
+from smar.retrieval.engines.milvus.indexes import MilvusIndexes
 from smar.retrieval.generations import Generation
-from smar.retrieval.indexes import ItemIndexes
+from smar.retrieval.index import IndexConfig
+from smar.retrieval.indexes import CatalogIndexes, ItemIndexes
 from smar.retrieval.lexical import BM25
+from smar.retrieval.vectors import ItemVectors
 
 _FORMAT = 3
-_MANIFEST, _ITEMS, _WORDS = "manifest.json", "items.parquet", "words"
+_MANIFEST, _ITEMS, _WORDS, _VECTORS = "manifest.json", "items.parquet", "words", "vectors"
 
 
-def write_stored(folder: Path, indexes: ItemIndexes, catalog: Catalog, changes: int) -> None:
+class Savable(Protocol):
+    """An index that can be written."""
+
+    @property
+    def config(self) -> IndexConfig:
+        """How it was built."""
+
+    def save(self, folder: Path) -> None:
+        """Write all but the vectors into `folder`."""
+
+
+def write_stored(
+    folder: Path, vectors: ItemVectors, indexes: Savable, catalog: Catalog, changes: int
+) -> None:
     """Write into `folder`; `changes` is the number of the last change of items that `catalog` is after."""
+    vectors.save(folder / _VECTORS)
     indexes.save(folder)
     # A catalogue without a single word that could be searched for has no word index.
     with suppress(DataError):
         BM25.build(catalog).save(folder / _WORDS)
     catalog.table.write_parquet(folder / _ITEMS)
-    vectors = indexes.vectors
     manifest = {
         "format": _FORMAT,
         "model": vectors.model_fingerprint,
@@ -43,11 +61,15 @@ def write_stored(folder: Path, indexes: ItemIndexes, catalog: Catalog, changes: 
     (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
 
 
-def read_stored(generation: Generation) -> tuple[ItemIndexes, Catalog]:
-    """Open what `write_stored` wrote.
+def read_stored(
+    generation: Generation, cluster: MilvusAddress | None = None
+) -> tuple[CatalogIndexes, Catalog]:
+    """Open what `write_stored` wrote; `cluster` is where the vectors are, if they are in one.
 
     Raises:
-        DataError: a file is missing, damaged, or of another version.
+        DataError: a file is missing, damaged, or of another version; or the cluster has not these vectors.
+        MismatchError: a cluster is given but the vectors are here, or none is and they are not.
+        ConfigError: the cluster does not answer.
     """
     generation.check()
     manifest = _manifest(generation)
@@ -56,7 +78,29 @@ def read_stored(generation: Generation) -> tuple[ItemIndexes, Catalog]:
         catalog = Catalog(table, (generation.path / manifest["shop"]).resolve())
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{generation.path}: cannot be read ({error}); index the shop again") from error
-    return ItemIndexes.load(generation.path), catalog
+    if in_cluster(generation) and cluster is not None:
+        return MilvusIndexes.load(generation.path, cluster), catalog
+    if in_cluster(generation):
+        raise MismatchError(f"{generation.path}: its index is in Milvus; add --engine milvus://HOST:PORT")
+    if cluster is not None:
+        raise MismatchError(
+            f"{generation.path}: its index is on this machine; leave --engine out, or index the shop with it"
+        )
+    return ItemIndexes.load(generation.path, read_vectors(generation)), catalog
+
+
+def read_vectors(generation: Generation) -> ItemVectors:
+    """The vectors of a generation as they were indexed, mapped into memory.
+
+    Raises:
+        DataError, ModelError: they are missing or damaged.
+    """
+    return ItemVectors.load(generation.path / _VECTORS)
+
+
+def in_cluster(generation: Generation) -> bool:
+    """Whether the generation's index is in Milvus."""
+    return (generation.path / MILVUS).is_dir()
 
 
 def read_words(generation: Generation, catalog: Catalog) -> BM25:

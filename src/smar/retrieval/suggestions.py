@@ -44,11 +44,16 @@ class Suggestions:
         return [self._queries[low + place] for place in order]
 
 
-def write_suggestions(log: ClickLog, folder: Path) -> None:
-    """Keep the log's most clicked queries in `folder`."""
+def frequent_queries(log: ClickLog) -> pl.DataFrame:
+    """The log's most clicked queries, `query` and `clicks`, the most clicked first."""
     counted = log.table.group_by("query").agg(pl.col("clicks").sum())
     frequent = counted.filter(pl.col("clicks") >= LEAST_CLICKS)
-    frequent.sort("clicks", "query", descending=[True, False]).head(_MOST).write_parquet(folder / FILE)
+    return frequent.sort("clicks", "query", descending=[True, False]).head(_MOST)
+
+
+def write_suggestions(log: ClickLog, folder: Path) -> None:
+    """Keep the log's most clicked queries in `folder`."""
+    frequent_queries(log).write_parquet(folder / FILE)
 
 
 def read_suggestions(folder: Path) -> Suggestions:

@@ -32,6 +32,8 @@ class ServeConfig(Config):
     """Whether searching takes a key too."""
     beside: tuple[Path, ...] = ()
     """Further runs to search by their folders' names, to compare them with the first."""
+    engine: str | None = None
+    """The cluster that holds the runs' indexes, such as `milvus://localhost:19530`; this machine, if not given."""
     online: Path | None = None
     """A TOML file of an online test (docs/online-test.md), whose arms answer users' searches."""
     cache: Path | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -9,12 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from smar.errors import QueryError, SmarError
+from smar.errors import QueryError, SmarError, Unavailable
 from smar.serving.admission import Overloaded
 from smar.serving.replies import ErrorReply
 from smar.serving.running import Running
 from smar.serving.service import Conflict, NotFound
 
+_log = logging.getLogger("smar.serving")
 _CODES = {
     400: "bad_request",
     401: "unauthorised",
@@ -49,6 +51,13 @@ def add_errors(app: FastAPI, running: Running) -> None:
             "request_id": request.state.request_id,
         }
         return JSONResponse({"error": error}, status, headers)
+
+    @app.exception_handler(Unavailable)
+    async def unreachable(request: Request, error: Exception) -> JSONResponse:
+        _log.error("%s", error)
+        wait = running.config.retry_after
+        message = f"the index cannot be reached; come again in {wait} s"
+        return reply(request, 503, message, **{"Retry-After": str(wait)})
 
     @app.exception_handler(SmarError)
     async def refused(request: Request, error: SmarError) -> JSONResponse:

@@ -19,7 +19,10 @@ from smar.data.catalog import Catalog
 from smar.errors import MismatchError, QueryError, SmarError
 from smar.model.compiled import CompiledQueries
 from smar.retrieval.engine import SearchEngine
-from smar.retrieval.generations import current
+from smar.retrieval.engines.milvus.address import MilvusAddress
+from smar.retrieval.engines.milvus.filling import announce
+from smar.retrieval.engines.milvus.indexes import MilvusIndexes
+from smar.retrieval.generations import current, roll_back
 from smar.retrieval.journal import Change, Journal, changed_items, read_changes
 from smar.retrieval.stored import folded_changes, read_words
 from smar.retrieval.suggestions import Suggestions, read_suggestions
@@ -108,8 +111,9 @@ class CurrentGeneration:
     A generation that cannot be opened is reported in the log, and the one before goes on answering.
     """
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, cluster: MilvusAddress | None = None) -> None:
         self.index = run / "index"
+        self._cluster = cluster
         self.model = SteadyModel(run)
         self.embedder = RememberingEmbedder(self.model)
         self._journal = Journal(self.index)
@@ -171,6 +175,19 @@ class CurrentGeneration:
             self._refused = ""
             _log.info("generation %s answers", opened.name)
 
+    def roll_back(self) -> None:
+        """Let the generation before the current one answer again, and the cluster's alias name it.
+
+        Raises:
+            DataError: there is no earlier one.
+            Unavailable: the cluster does not switch its alias.
+        """
+        roll_back(self.index)
+        self.look()
+        indexes = self._opened.segments.engine.indexes
+        if isinstance(indexes, MilvusIndexes):
+            announce(indexes)
+
     def close(self) -> None:
         """Stop following and changing."""
         self._stop.set()
@@ -179,7 +196,7 @@ class CurrentGeneration:
 
     def _open(self) -> Opened:
         generation = current(self.index)
-        engine = SearchEngine.open_generation(generation, self.model)
+        engine = SearchEngine.open_generation(generation, self.model, self._cluster)
         folded = folded_changes(generation)
         segments = Segments.of(engine, read_words(generation, engine.catalog), folded)
         segments = segments.with_changes(self.model, read_changes(self.index, after=folded))

@@ -10,6 +10,7 @@ from typing import TypeVar
 from fastapi import Depends
 
 from smar.errors import ConfigError, QueryError
+from smar.retrieval.engines.milvus.address import MilvusAddress
 from smar.serving.admission import Admission
 from smar.serving.config import ServeConfig
 from smar.serving.generation import CurrentGeneration
@@ -43,14 +44,15 @@ class Running:
         self.online = None if config.online is None else OnlineTest.load(config.online)
         self.events = None if self.online is None else EventLog(self.online.log)
         cache = config.cache or run / "thumbnails"
-        self.generation = CurrentGeneration(run)
+        cluster = MilvusAddress.of(config.engine)
+        self.generation = CurrentGeneration(run, cluster)
         self.service = Service(self.generation, config, cache)
         # Each run is opened once, whatever it is called: only one may write its journal.
         self._opened = {run.resolve(): self.service}
         arms = () if self.online is None else self.online.arm
         for other in (*config.beside, *(arm.run for arm in arms if arm.run is not None)):
             if other.resolve() not in self._opened:
-                self._opened[other.resolve()] = Service(CurrentGeneration(other), config, cache)
+                self._opened[other.resolve()] = Service(CurrentGeneration(other, cluster), config, cache)
         self.named = {one.resolve().name: self._opened[one.resolve()] for one in (run, *config.beside)}
         """The runs that a search may ask for by name, the one that answers otherwise first."""
         if len(self.named) <= len(config.beside):

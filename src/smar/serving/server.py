@@ -33,6 +33,7 @@ def serve(
     *,
     beside: Sequence[Path] = (),
     open_page: bool = False,
+    engine: str | None = None,
 ) -> None:
     """Serve a run until a signal ends it; requests under way are still answered.
 
@@ -43,6 +44,7 @@ def serve(
         config: a TOML file of `ServeConfig`.
         beside: further runs, to compare with, beside those that `config` names.
         open_page: show the search page in a browser, if there is one.
+        engine: the cluster that holds the runs' indexes, rather than the one that `config` names.
 
     Raises:
         ConfigError: packages are missing, a setting is wrong, or the port is taken.
@@ -56,7 +58,9 @@ def serve(
     except ModuleNotFoundError as error:
         raise ConfigError(f"smar serve needs {error.name}; run `pip install 'smar[serve]'`") from error
     settings = ServeConfig() if config is None else ServeConfig.load(config)
-    settings = settings.model_copy(update={"beside": (*settings.beside, *beside)})
+    settings = settings.model_copy(
+        update={"beside": (*settings.beside, *beside), "engine": engine or settings.engine}
+    )
     with _logging_as_json(), _listen(host, port) as listening:
         app = create_app(run, settings)
         address = "http://{}:{}".format(*listening.getsockname()[:2])

@@ -12,7 +12,7 @@ from smar.data.catalog import Catalog
 from smar.data.images import ImageUnreadable
 from smar.data.records import Item
 from smar.errors import DataError, QueryError
-from smar.retrieval.generations import current, generations, roll_back
+from smar.retrieval.generations import current, generations
 from smar.serving.config import ServeConfig
 from smar.serving.generation import CurrentGeneration, Opened
 from smar.serving.photos import Thumbnail, thumbnail
@@ -198,8 +198,7 @@ class Service:
         now = current(self._generation.index)
         if not any(one.number < now.number for one in generations(self._generation.index)):
             raise Conflict("there is no earlier generation to roll back to")
-        roll_back(self._generation.index)
-        self._generation.look()
+        self._generation.roll_back()
         return self.generations()
 
     def suggest(self, begun: str, k: int) -> SuggestReply:

@@ -14,6 +14,7 @@ from smar.retrieval.engine import ImageMode, SearchEngine
 from smar.retrieval.generations import current, prune
 from smar.retrieval.index import IndexConfig
 from smar.retrieval.indexes import ItemIndexes
+from smar.retrieval.publishing import write_generation
 from smar.retrieval.results import SearchResult
 from smar.retrieval.vectors import ItemVectors
 
@@ -148,7 +149,7 @@ def test_a_published_index_answers_as_the_one_in_memory_without_the_shop(kind: s
     shop = tmp_path / "shop"
     shop.mkdir()
     catalog, config = little_catalog(shop), IndexConfig.check({"kind": kind, "ef_search": 4}, where="test")
-    generation = SearchEngine.write_generation(tmp_path / "run", MODEL, catalog, config)
+    generation = write_generation(tmp_path / "run", MODEL, catalog, config)
     shutil.rmtree(shop)
     opened = SearchEngine.open(tmp_path / "run", MODEL)
     assert generation == current(tmp_path / "run" / "index")
@@ -162,10 +163,10 @@ def test_a_published_index_answers_as_the_one_in_memory_without_the_shop(kind: s
 
 def test_an_open_engine_keeps_answering_while_its_generation_is_replaced_and_pruned(tmp_path: Path) -> None:
     catalog = little_catalog()
-    SearchEngine.write_generation(tmp_path, MODEL, catalog)
+    write_generation(tmp_path, MODEL, catalog)
     old = SearchEngine.open(tmp_path, MODEL)
     before = old.search("lamp")
-    SearchEngine.write_generation(tmp_path, WordModel(seed="two"), catalog)
+    write_generation(tmp_path, WordModel(seed="two"), catalog)
     assert [generation.number for generation in prune(tmp_path / "index", keep=1)] == [1]
     assert old.search("lamp") == before
     with pytest.raises(MismatchError, match="filled by model word-model-two-24"):
@@ -179,14 +180,14 @@ def test_a_run_without_an_index_says_what_to_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["manifest.json", "items.parquet", "vectors/text.npy", "text/index.json"])
 def test_a_damaged_generation_is_named_and_not_searched(name: str, tmp_path: Path) -> None:
-    file = SearchEngine.write_generation(tmp_path, MODEL, little_catalog()).path / name
+    file = write_generation(tmp_path, MODEL, little_catalog()).path / name
     file.write_bytes(file.read_bytes()[:-3])
     with pytest.raises(DataError, match=f"{file.name}: has .* the index is damaged, index the shop again"):
         SearchEngine.open(tmp_path, MODEL)
 
 
 def test_a_generation_of_another_format_is_refused(tmp_path: Path) -> None:
-    file = SearchEngine.write_generation(tmp_path, MODEL, little_catalog()).path / "manifest.json"
+    file = write_generation(tmp_path, MODEL, little_catalog()).path / "manifest.json"
     file.write_text(file.read_text().replace('"format": 3', '"format": 9'))
     with pytest.raises(DataError, match="has format 9"):
         SearchEngine.open(tmp_path, MODEL)

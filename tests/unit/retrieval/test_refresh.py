@@ -14,6 +14,7 @@ from retrieval_fakes import FakeItemArrays, WordModel, little_catalog
 from smar.data.catalog import Catalog
 from smar.retrieval.engine import SearchEngine
 from smar.retrieval.index import IndexConfig
+from smar.retrieval.publishing import write_generation
 from smar.retrieval.refresh import refresh
 from smar.retrieval.vectors import ItemVectors
 
@@ -71,13 +72,13 @@ def test_a_generation_after_another_answers_as_one_built_anew(
     config = IndexConfig.check(
         {"kind": kind, "exact_below": 0, "ef_search": 4, "candidates": 4}, where="test"
     )
-    SearchEngine.write_generation(tmp_path / "run", model, little_catalog(), config)
-    SearchEngine.write_generation(tmp_path / "run", model, edited(), config)
-    SearchEngine.write_generation(tmp_path / "anew", model, edited(), config)
+    write_generation(tmp_path / "run", model, little_catalog(), config)
+    write_generation(tmp_path / "run", model, edited(), config)
+    write_generation(tmp_path / "anew", model, edited(), config)
     assert "3 of 7 items are as they were" in capsys.readouterr().err
     one, other = (SearchEngine.open(tmp_path / name, model) for name in ("run", "anew"))
     for query in ("red scarf", "lamp", "wool jumper"):
         assert one.search(query, 3).hits[0] == other.search(query, 3).hits[0]
     model.embedded.clear()
-    SearchEngine.write_generation(tmp_path / "run", model, edited(), config, anew=True)
+    write_generation(tmp_path / "run", model, edited(), config, anew=True)
     assert model.embedded == [edited().item_ids]

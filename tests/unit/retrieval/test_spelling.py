@@ -16,6 +16,7 @@ from model_fakes import small_model, write_shop
 from smar.data.catalog import Catalog
 from smar.errors import DataError
 from smar.retrieval.engine import SearchEngine
+from smar.retrieval.publishing import write_generation
 from smar.retrieval.spelling import FILE, Spelling
 
 WORDS = {"trousers": 40, "black": 30, "blouse": 20, "block": 5, "bag": 50, "shirt": 9, "skirt": 4, "tile": 3}
@@ -101,7 +102,7 @@ def test_words_are_kept_on_disk(tmp_path: Path) -> None:
 def test_an_engine_searches_for_the_word_that_was_meant_and_says_so(tmp_path: Path) -> None:
     shop = write_shop(tmp_path / "shop", copies=1)
     model = small_model(cache=tmp_path / "cache")
-    SearchEngine.write_generation(tmp_path / "run", model, shop.catalog, log=shop.clicks())
+    write_generation(tmp_path / "run", model, shop.catalog, log=shop.clicks())
     engine = SearchEngine.open(tmp_path / "run", model)
     meant, slip = engine.search("red shirt", 5), engine.search("Red shrit", 5)
     assert (slip.query, slip.searched) == ("Red shrit", "red shirt")

@@ -1,0 +1,330 @@
+"""Puts the vectors of a catalogue into a new collection, checks that they arrived, and gives it the alias.
+
+Rows are sent in batches, each again until it is taken: a cluster that has too much to do refuses some. What was sent
+twice is there once. Nothing that readers use is touched before the checks have passed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from smar.data.catalog import Catalog
+from smar.errors import DataError, Unavailable
+from smar.files import write_text
+from smar.progress import console, progress_bar
+from smar.retrieval.engines.milvus.address import MilvusAddress, may_pass
+from smar.retrieval.engines.milvus.indexes import FOLDER, Facts, MilvusIndexes, index_settings, read_facts
+from smar.retrieval.engines.milvus.schema import (
+    KEY,
+    LONGEST,
+    MOST_WORDS,
+    PARTITIONS,
+    VECTOR,
+    WITHOUT_IMAGE,
+    Field,
+    cells,
+    fields_of,
+    keys,
+)
+from smar.retrieval.generations import generations
+from smar.retrieval.index import IndexConfig, Rows
+from smar.retrieval.scan import Side as ScanSide
+from smar.retrieval.scan import scan
+from smar.retrieval.selection import Selection
+from smar.retrieval.vectors import ItemVectors, Vectors
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+    from pymilvus.exceptions import MilvusException
+
+_BATCH_BYTES = 8_000_000
+_MOST_ROWS = 5_000
+_WITNESSES = 64
+"""In a partition: a part of the collection that holds more than a few hundredths of it is missed when it is gone."""
+_NEAR, _LENGTH = 0.01, 1.05
+"""How far witnesses lie from the direction of the vector that they are found by, and how long they are."""
+_LONGEST_WAIT = 600.0
+"""Seconds for which a cluster may refuse a batch, or take to build or load an index, until it is given up."""
+_LONGEST_PAUSE = 10.0
+_NOTE = ".collections"
+_CANARIES, _SAMPLE, _RECALL_AT = 16, 64, 50
+
+
+def alias_of(name: str) -> str:
+    """What to call the alias of a run of that name."""
+    plain = "".join(char if char.isascii() and char.isalnum() else "_" for char in name)
+    return f"smar_{plain or 'run'}"
+
+
+class Filling:
+    """Fills a collection for a new generation, and at its end drops those that no generation in `folder` has any more.
+
+    What it is about to make is noted in `folder` first, so that the next one drops what a killed one left behind.
+    """
+
+    def __init__(self, address: MilvusAddress, folder: Path, alias: str) -> None:
+        self._address = address
+        self._folder = folder
+        self._alias = address.name or alias
+        self._client = address.connect()
+        self._note = folder / _NOTE
+        self._known: set[str] = set()
+        self._filled: MilvusIndexes | None = None
+
+    def __enter__(self) -> Self:
+        self._known = self._held()
+        with suppress(FileNotFoundError):
+            self._known |= set(self._note.read_text(encoding="utf-8").split())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in self._known - self._held():
+            with suppress(_milvus_error()):  # A cluster that is gone has nothing to drop.
+                if self._client.has_collection(name):
+                    self._client.drop_collection(name)
+        self._note.unlink(missing_ok=True)
+
+    def fill(
+        self, vectors: ItemVectors, catalog: Catalog, config: IndexConfig, queries: Vectors | None
+    ) -> MilvusIndexes:
+        """Make a collection of `vectors`, wait until it can be searched, and check it.
+
+        Args:
+            vectors: of `catalog`, in its order.
+            catalog: whose columns can be filtered.
+            config: `exact` scans in the cluster too.
+            queries: float32 [query, dim], on which recall is measured; None takes some items' vectors.
+
+        Raises:
+            Unavailable: the cluster took too long over something, or refuses it.
+            DataError: what arrived is not what was sent.
+        """
+        fields = fields_of(catalog)
+        parts = {WITHOUT_IMAGE: np.flatnonzero(~vectors.has_image)}
+        parts |= dict.fromkeys(PARTITIONS, np.flatnonzero(vectors.has_image))
+        facts = Facts(
+            collection=f"{self._alias}_{secrets.token_hex(4)}",
+            alias=self._alias,
+            model=vectors.model_fingerprint,
+            catalog=vectors.catalog_fingerprint,
+            fields=tuple(tuple(field) for field in fields),  # type: ignore[misc]
+            witnesses=dict.fromkeys(parts, _WITNESSES),
+            config=config.model_dump(mode="json"),
+        )
+        self._known.add(facts.collection)
+        write_text(self._note, "\n".join(sorted(self._known)))
+        witness = vectors.text[0] if len(vectors) else np.eye(1, vectors.dim, dtype=np.float32)[0]
+        client, collection = self._client, facts.collection
+        indexes = MilvusIndexes.of(
+            client, self._address, facts, config, np.array(vectors.has_image), np.array(witness)
+        )
+        _create(client, collection, self._address, vectors.dim, fields)
+        with progress_bar("sending items to Milvus", sum(map(len, parts.values()))) as bar:
+            for partition, rows in parts.items():
+                for batch in _batches(rows, vectors, partition, catalog, fields, indexes.collection.witness):
+                    _insert(client, collection, partition, batch)
+                    bar.advance(sum(row[KEY] >= 0 for row in batch))
+        _make_searchable(client, collection, self._address, config, len(vectors))
+        check(indexes, vectors, parts, queries)
+        self._filled = indexes
+        return indexes
+
+    def announce(self) -> None:
+        """Let the alias name the collection that was filled."""
+        assert self._filled is not None
+        announce(self._filled)
+
+    def _held(self) -> set[str]:
+        """The collections of the generations in the folder."""
+        folders = [generation.path for generation in generations(self._folder)]
+        return {read_facts(path).collection for path in folders if (path / FOLDER).is_dir()}
+
+
+def announce(indexes: MilvusIndexes) -> None:
+    """Let the alias name this collection, for whoever reads the cluster by it; it switches in one step.
+
+    Raises:
+        Unavailable: the cluster does not do it.
+    """
+    client, facts = indexes.collection.client, indexes.facts
+
+    def point() -> None:
+        if facts.alias in client.list_aliases(facts.collection)["aliases"]:
+            return
+        try:
+            client.alter_alias(facts.collection, facts.alias)
+        except _milvus_error():
+            client.create_alias(facts.collection, facts.alias)
+
+    _until_done(point, f"naming {facts.collection} {facts.alias}")
+
+
+def _create(
+    client: MilvusClient, collection: str, address: MilvusAddress, dim: int, fields: tuple[Field, ...]
+) -> None:
+    from pymilvus import DataType, MilvusClient
+
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+    schema.add_field(KEY, DataType.INT64, is_primary=True)
+    schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=dim)
+    for field in fields:
+        if field.kind == "word":
+            schema.add_field(field.name, DataType.VARCHAR, max_length=LONGEST)
+        elif field.kind == "words":
+            words = {"element_type": DataType.VARCHAR, "max_capacity": MOST_WORDS, "max_length": LONGEST}
+            schema.add_field(field.name, DataType.ARRAY, **words)
+        else:
+            schema.add_field(field.name, DataType.INT8 if field.kind == "flag" else DataType.DOUBLE)
+    client.create_collection(collection, schema=schema, num_shards=address.shards)
+    for partition in (WITHOUT_IMAGE, *PARTITIONS):
+        client.create_partition(collection, partition)
+
+
+def _batches(
+    rows: Rows,
+    vectors: ItemVectors,
+    partition: str,
+    catalog: Catalog,
+    fields: tuple[Field, ...],
+    witness: Vectors,
+) -> Iterator[list[dict[str, Any]]]:
+    """Rows as Milvus takes them, witnesses strewn evenly among them."""
+    source = vectors.multimodal if partition == "multimodal" else vectors.text
+    size = max(1, min(_MOST_ROWS, _BATCH_BYTES // (8 * vectors.dim)))
+    starts = range(0, max(1, len(rows)), size)
+    random = np.random.default_rng(0)
+    noise = random.normal(size=(_WITNESSES, vectors.dim)) * _NEAR / vectors.dim**0.5
+    near = (witness + noise).astype(np.float32)
+    near *= _LENGTH / np.linalg.norm(near, axis=1, keepdims=True)
+    strewn = np.linspace(0, len(starts), _WITNESSES, endpoint=False).astype(np.int64)
+    # Each partition has its own, so that no two rows have the same key.
+    first = 1 + _WITNESSES * (WITHOUT_IMAGE, *PARTITIONS).index(partition)
+    empty = {field.name: cells(catalog.table[field.column].clear(1), field.kind)[0] for field in fields}
+    for place, start in enumerate(starts):
+        chosen = rows[start : start + size]
+        table = catalog.table[chosen]
+        columns = {field.name: cells(table[field.column], field.kind) for field in fields}
+        batch = [
+            {KEY: key, VECTOR: vector} | {name: values[index] for name, values in columns.items()}
+            for index, (key, vector) in enumerate(zip(keys(chosen, partition), source[chosen], strict=True))
+        ]
+        here = np.flatnonzero(strewn == place)
+        yield batch + [{KEY: -(first + int(one)), VECTOR: near[one], **empty} for one in here]
+
+
+def _insert(client: MilvusClient, collection: str, partition: str, batch: list[dict[str, Any]]) -> None:
+    tries = 0
+
+    def send() -> None:
+        nonlocal tries
+        tries += 1
+        # What seems lost may have arrived: sent again, it replaces itself.
+        write = client.insert if tries == 1 else client.upsert
+        write(collection, batch, partition_name=partition, timeout=60)
+
+    _until_done(send, f"sending items to {collection}")
+
+
+def _make_searchable(
+    client: MilvusClient, collection: str, address: MilvusAddress, config: IndexConfig, rows: int
+) -> None:
+    kind, settings = index_settings(config, rows)
+    params = client.prepare_index_params()
+    params.add_index(VECTOR, index_type=kind, metric_type="IP", params=settings)
+    with console.status("Milvus builds and loads the index"):
+        _until_done(lambda: client.flush(collection, timeout=_LONGEST_WAIT), f"writing {collection}")
+        client.create_index(collection, params, timeout=_LONGEST_WAIT)
+        _until_done(
+            lambda: client.load_collection(
+                collection, replica_number=address.replicas, timeout=_LONGEST_WAIT
+            ),
+            f"loading {collection}",
+        )
+
+
+def check(
+    indexes: MilvusIndexes, vectors: ItemVectors, parts: dict[str, Rows], queries: Vectors | None
+) -> None:
+    """Raise `DataError` if not all rows are there, a known item is not found, or recall is low."""
+    collection, address = indexes.collection, indexes.collection.address
+    for partition, rows in parts.items():
+        expected = len(rows) + indexes.facts.witnesses[partition]
+        arrived = _settled(lambda partition=partition: collection.count(partition), expected)  # type: ignore[misc]
+        if arrived != expected:
+            raise DataError(
+                f"{address}: {arrived:,} of {expected:,} rows of {partition} arrived; index again"
+            )
+    if not len(vectors):
+        return
+    everything = Selection(np.ones(len(vectors), np.bool_))
+    known = np.linspace(0, len(vectors) - 1, min(_CANARIES, len(vectors))).astype(np.int64)
+    gates = np.ones(max(len(known), _SAMPLE if queries is None else len(queries)), np.float32)
+    sides = {"text": vectors.text, "multimodal": vectors.multimodal}
+    for side, own in sides.items():
+        found = indexes.nearest(side, own[known], gates, 1, everything)  # type: ignore[arg-type]
+        wrong = [
+            int(row)
+            for row, best in zip(known, found.rows[:, 0], strict=True)
+            if best < 0 or not np.allclose(own[best] @ own[row], own[row] @ own[row], atol=1e-4)
+        ]
+        if wrong or found.coverage < 1:
+            raise DataError(
+                f"{address}: {len(wrong)} of {len(known)} items are not found by their own {side} vectors, "
+                f"and {found.coverage:.1%} of them all can be searched; index again"
+            )
+        asked = own[:_SAMPLE] if queries is None else queries
+        k = min(_RECALL_AT, len(vectors))
+        exact = scan([ScanSide(asked, own)], k, None)
+        near = indexes.nearest(side, asked, gates, k, everything)  # type: ignore[arg-type]
+        recall = float((near.scores >= exact.scores[:, -1:] - 1e-5).mean())
+        if recall < address.least_recall:
+            raise DataError(
+                f"{address}: recall of {side} vectors at {k} is {recall:.3f} of an exact search, below "
+                f"{address.least_recall}; raise index.ef_search or index.probes, and index again"
+            )
+        console.print(f"Milvus, {side} vectors: recall at {k} is {recall:.3f} of an exact search")
+
+
+def _settled(count: Callable[[], int], expected: int) -> int:
+    """The count when it is as expected, or after a while."""
+    found = count()
+    for _ in range(50):
+        if found == expected:
+            break
+        time.sleep(0.2)
+        found = count()
+    return found
+
+
+def _until_done(call: Callable[[], object], what: str) -> None:
+    """Call until it succeeds, with longer and longer pauses.
+
+    Raises:
+        Unavailable: it still fails after ten minutes, or will always.
+    """
+    until, pause = time.monotonic() + _LONGEST_WAIT, 0.1
+    while True:
+        try:
+            call()
+        except _milvus_error() as error:
+            if time.monotonic() + pause > until or not may_pass(error):
+                reason = " ".join(str(error).split())[:200]
+                raise Unavailable(f"{what}: the cluster refuses ({reason})") from error
+        else:
+            return
+        time.sleep(pause)
+        pause = min(_LONGEST_PAUSE, 2 * pause)
+
+
+def _milvus_error() -> type[MilvusException]:
+    from pymilvus.exceptions import MilvusException
+
+    found: type[MilvusException] = MilvusException
+    return found
