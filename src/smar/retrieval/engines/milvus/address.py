@@ -15,7 +15,6 @@ from smar.errors import ConfigError
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
-    from pymilvus.exceptions import MilvusException
 
 _PORT = 19530
 _TOKEN = "SMAR_MILVUS_TOKEN"  # noqa: S105 - the name of a variable
@@ -94,7 +93,6 @@ class MilvusAddress(Config):
         """
         try:
             from pymilvus import MilvusClient
-            from pymilvus.exceptions import MilvusException
         except ModuleNotFoundError as error:
             raise ConfigError(f"--engine {self} needs pymilvus; run `pip install 'smar[milvus]'`") from error
         # It would log each failed call with its traceback, those that are tried again too.
@@ -102,10 +100,24 @@ class MilvusAddress(Config):
         uri = f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
         try:
             return MilvusClient(uri, token=os.environ.get(_TOKEN, ""), timeout=self.seconds)
-        except MilvusException as error:
-            raise ConfigError(f"--engine {self}: nothing answers there ({error.message})") from error
+        except cluster_errors() as error:
+            raise ConfigError(f"--engine {self}: nothing answers there ({reason(error)})") from error
 
 
-def may_pass(error: MilvusException) -> bool:
+def cluster_errors() -> tuple[type[Exception], ...]:
+    """What a call to a cluster may raise: Milvus' own errors, and those of a connection that is lost or too slow."""
+    from grpc import RpcError
+    from pymilvus.exceptions import MilvusException
+
+    return MilvusException, RpcError
+
+
+def may_pass(error: Exception) -> bool:
     """Whether a call that failed so may succeed a little later."""
-    return not any(error.code in codes for codes in _NEVER)
+    code = getattr(error, "code", None)
+    return not any(code in codes for codes in _NEVER)
+
+
+def reason(error: Exception) -> str:
+    """What is wrong, in a few words."""
+    return " ".join(str(error).split())[:200]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from smar.errors import QueryError, Unavailable
-from smar.retrieval.engines.milvus.address import MilvusAddress, may_pass
+from smar.retrieval.engines.milvus.address import MilvusAddress, cluster_errors, may_pass, reason
 from smar.retrieval.engines.milvus.schema import KEY, VECTOR
 from smar.retrieval.index import Rows
 from smar.retrieval.vectors import Vectors
@@ -144,18 +144,17 @@ class Collection:
 
     def _try(self, call: Callable[[float], Answer], until: float) -> Answer:
         """The answer of a call that is told its seconds, tried again until the time is over."""
-        from pymilvus.exceptions import MilvusException
-
         tries = 0
         while True:
             left = until - time.monotonic()
             try:
                 # Another try may find another node, so that none waits for the whole time.
                 return call(max(0.05, min(left, self.address.seconds / 3)))
-            except MilvusException as error:
+            except cluster_errors() as error:
                 if time.monotonic() >= until or not may_pass(error):
-                    reason = " ".join(str(error.message).split())[:200]
-                    raise Unavailable(f"{self.address}: {self.name} does not answer ({reason})") from error
+                    raise Unavailable(
+                        f"{self.address}: {self.name} does not answer ({reason(error)})"
+                    ) from error
             time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
 

@@ -19,7 +19,7 @@ from smar.data.catalog import Catalog
 from smar.errors import DataError, Unavailable
 from smar.files import write_text
 from smar.progress import console, progress_bar
-from smar.retrieval.engines.milvus.address import MilvusAddress, may_pass
+from smar.retrieval.engines.milvus.address import MilvusAddress, cluster_errors, may_pass, reason
 from smar.retrieval.engines.milvus.indexes import FOLDER, Facts, MilvusIndexes, index_settings, read_facts
 from smar.retrieval.engines.milvus.schema import (
     KEY,
@@ -42,7 +42,6 @@ from smar.retrieval.vectors import ItemVectors, Vectors
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
-    from pymilvus.exceptions import MilvusException
 
 _BATCH_BYTES = 8_000_000
 _MOST_ROWS = 5_000
@@ -66,7 +65,8 @@ def alias_of(name: str) -> str:
 class Filling:
     """Fills a collection for a new generation, and at its end drops those that no generation in `folder` has any more.
 
-    What it is about to make is noted in `folder` first, so that the next one drops what a killed one left behind.
+    All collections that were made for the folder and may still be there are noted in it, before they are made: so the
+    next one drops what a killed one left behind, and what was out of reach.
     """
 
     def __init__(self, address: MilvusAddress, folder: Path, alias: str) -> None:
@@ -85,11 +85,13 @@ class Filling:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in self._known - self._held():
-            with suppress(_milvus_error()):  # A cluster that is gone has nothing to drop.
+        held = self._held()
+        for name in sorted(self._known - held):
+            with suppress(*cluster_errors()):  # It stays on the note, and is dropped another time.
                 if self._client.has_collection(name):
                     self._client.drop_collection(name)
-        self._note.unlink(missing_ok=True)
+                self._known.remove(name)
+        write_text(self._note, "\n".join(sorted(self._known | held)))
 
     def fill(
         self, vectors: ItemVectors, catalog: Catalog, config: IndexConfig, queries: Vectors | None
@@ -160,7 +162,7 @@ def announce(indexes: MilvusIndexes) -> None:
             return
         try:
             client.alter_alias(facts.collection, facts.alias)
-        except _milvus_error():
+        except cluster_errors():
             client.create_alias(facts.collection, facts.alias)
 
     _until_done(point, f"naming {facts.collection} {facts.alias}")
@@ -313,18 +315,10 @@ def _until_done(call: Callable[[], object], what: str) -> None:
     while True:
         try:
             call()
-        except _milvus_error() as error:
+        except cluster_errors() as error:
             if time.monotonic() + pause > until or not may_pass(error):
-                reason = " ".join(str(error).split())[:200]
-                raise Unavailable(f"{what}: the cluster refuses ({reason})") from error
+                raise Unavailable(f"{what}: the cluster refuses ({reason(error)})") from error
         else:
             return
         time.sleep(pause)
         pause = min(_LONGEST_PAUSE, 2 * pause)
-
-
-def _milvus_error() -> type[MilvusException]:
-    from pymilvus.exceptions import MilvusException
-
-    found: type[MilvusException] = MilvusException
-    return found
