@@ -1,6 +1,6 @@
 # Everything here runs from a fresh clone: each target sets up what it needs first. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types floors unit bench clean
+.PHONY: help setup demo test lint types floors unit cluster bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -54,7 +54,11 @@ demo: setup ## make up a shop, train three models, index, judge and search it: a
 	fi
 
 test: lint types floors ## everything that CI checks: lint, types, floors and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not cluster"
+	$(MAKE) cluster
+
+cluster: setup ## the tests with clusters of several processes, which are started for them where that can be done
+	$(BIN)/python -m pytest -m cluster tests/cluster
 
 lint: setup ## ruff: style and format
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -271,25 +271,3 @@ def test_missing_rows_lower_the_coverage(client: MilvusClient, tmp_path: Path) -
         if found.coverage < 1:
             break
     assert found.coverage < 0.8
-
-
-def test_a_cluster_that_does_not_answer_is_said_in_one_line(
-    tmp_path: Path, milvus: Callable[..., object]
-) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "smar",
-        "search",
-        str(tmp_path),
-        "red",
-        "--engine",
-        "milvus://127.0.0.1:9",
-    ]
-    model = RandomModel(dim=8)
-    write_generation(tmp_path, model, plain_shop(20), cluster=MilvusAddress.parse(ADDRESS))
-    with pytest.raises(Exception, match="nothing answers there"):
-        SearchEngine.open(tmp_path, model, MilvusAddress.parse("milvus://127.0.0.1:9?seconds=1"))
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 2
-    assert len(ended.stderr.strip().splitlines()) == 1

@@ -20,6 +20,7 @@ from smar.config import Config
 from smar.data.images import ImageLimits
 from smar.experiment.config import ExperimentConfig
 from smar.market.config import MarketConfig
+from smar.retrieval.engines.milvus.address import MilvusAddress
 from smar.retrieval.lexical import BM25Config
 from smar.serving.config import ServeConfig
 from smar.serving.keys import Keys
@@ -35,8 +36,9 @@ heading below is a table of that file, and what the file leaves out has its defa
 """
 _ELSEWHERE = """# Settings that are no part of a training file
 
-`smar serve --config FILE` reads `ServeConfig`, which names files of `Keys` and `OnlineTest`. `smar make-shop` sets the
-first two fields of `MarketConfig`; the rest of what follows is for Python.
+`smar serve --config FILE` reads `ServeConfig`, which names files of `Keys` and `OnlineTest`. An `--engine` is read as
+`MilvusAddress`: `milvus://HOST:PORT?shards=2&replicas=2`. `smar make-shop` sets the first two fields of `MarketConfig`;
+the rest of what follows is for Python.
 """
 _WORDS: dict[Any, str] = {
     int: "whole number",
@@ -66,7 +68,15 @@ def configuration_page() -> str:
             parts
             + [
                 describe(config)
-                for config in (ServeConfig, Keys, OnlineTest, MarketConfig, BM25Config, ImageLimits)
+                for config in (
+                    ServeConfig,
+                    Keys,
+                    OnlineTest,
+                    MilvusAddress,
+                    MarketConfig,
+                    BM25Config,
+                    ImageLimits,
+                )
             ]
         ).strip()
         + "\n"

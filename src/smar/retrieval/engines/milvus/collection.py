@@ -31,6 +31,7 @@ _ID = "id"
 DEEPEST = 16_384
 """Rows that Milvus returns for a query at most."""
 _TRIES_FOR_THE_WHOLE = 3
+_TRIES_IN_TIME = 5
 _PAUSES = (0.02, 0.05, 0.1, 0.2)
 _ROUNDS = np.float32(2**-20)
 """Scores are rounded to this: the same vector may be scored with other last bits in another part."""
@@ -149,7 +150,7 @@ class Collection:
             left = until - time.monotonic()
             try:
                 # Another try may find another node, so that none waits for the whole time.
-                return call(max(0.05, min(left, self.address.seconds / 3)))
+                return call(max(0.05, min(left, self.address.seconds / _TRIES_IN_TIME)))
             except cluster_errors() as error:
                 if time.monotonic() >= until or not may_pass(error):
                     raise Unavailable(

@@ -1,4 +1,4 @@
-"""Puts the vectors of a catalogue into a new collection, checks that they arrived, and gives it the alias.
+"""Puts the vectors of a catalogue into a new collection, has them checked, and gives it the alias.
 
 Rows are sent in batches, each again until it is taken: a cluster that has too much to do refuses some. What was sent
 twice is there once. Nothing that readers use is touched before the checks have passed.
@@ -20,6 +20,7 @@ from smar.errors import DataError, Unavailable
 from smar.files import write_text
 from smar.progress import console, progress_bar
 from smar.retrieval.engines.milvus.address import MilvusAddress, cluster_errors, may_pass, reason
+from smar.retrieval.engines.milvus.checks import check
 from smar.retrieval.engines.milvus.indexes import FOLDER, Facts, MilvusIndexes, index_settings, read_facts
 from smar.retrieval.engines.milvus.schema import (
     KEY,
@@ -35,9 +36,6 @@ from smar.retrieval.engines.milvus.schema import (
 )
 from smar.retrieval.generations import generations
 from smar.retrieval.index import IndexConfig, Rows
-from smar.retrieval.scan import Side as ScanSide
-from smar.retrieval.scan import scan
-from smar.retrieval.selection import Selection
 from smar.retrieval.vectors import ItemVectors, Vectors
 
 if TYPE_CHECKING:
@@ -53,7 +51,6 @@ _LONGEST_WAIT = 600.0
 """Seconds for which a cluster may refuse a batch, or take to build or load an index, until it is given up."""
 _LONGEST_PAUSE = 10.0
 _NOTE = ".collections"
-_CANARIES, _SAMPLE, _RECALL_AT = 16, 64, 50
 
 
 def alias_of(name: str) -> str:
@@ -145,8 +142,12 @@ class Filling:
 
     def _held(self) -> set[str]:
         """The collections of the generations in the folder."""
-        folders = [generation.path for generation in generations(self._folder)]
-        return {read_facts(path).collection for path in folders if (path / FOLDER).is_dir()}
+        held = set()
+        for generation in generations(self._folder):
+            if (generation.path / FOLDER).is_dir():
+                with suppress(DataError):  # A damaged one can no longer be searched.
+                    held.add(read_facts(generation.path).collection)
+        return held
 
 
 def announce(indexes: MilvusIndexes) -> None:
@@ -249,60 +250,6 @@ def _make_searchable(
             ),
             f"loading {collection}",
         )
-
-
-def check(
-    indexes: MilvusIndexes, vectors: ItemVectors, parts: dict[str, Rows], queries: Vectors | None
-) -> None:
-    """Raise `DataError` if not all rows are there, a known item is not found, or recall is low."""
-    collection, address = indexes.collection, indexes.collection.address
-    for partition, rows in parts.items():
-        expected = len(rows) + indexes.facts.witnesses[partition]
-        arrived = _settled(lambda partition=partition: collection.count(partition), expected)  # type: ignore[misc]
-        if arrived != expected:
-            raise DataError(
-                f"{address}: {arrived:,} of {expected:,} rows of {partition} arrived; index again"
-            )
-    if not len(vectors):
-        return
-    everything = Selection(np.ones(len(vectors), np.bool_))
-    known = np.linspace(0, len(vectors) - 1, min(_CANARIES, len(vectors))).astype(np.int64)
-    gates = np.ones(max(len(known), _SAMPLE if queries is None else len(queries)), np.float32)
-    sides = {"text": vectors.text, "multimodal": vectors.multimodal}
-    for side, own in sides.items():
-        found = indexes.nearest(side, own[known], gates, 1, everything)  # type: ignore[arg-type]
-        wrong = [
-            int(row)
-            for row, best in zip(known, found.rows[:, 0], strict=True)
-            if best < 0 or not np.allclose(own[best] @ own[row], own[row] @ own[row], atol=1e-4)
-        ]
-        if wrong or found.coverage < 1:
-            raise DataError(
-                f"{address}: {len(wrong)} of {len(known)} items are not found by their own {side} vectors, "
-                f"and {found.coverage:.1%} of them all can be searched; index again"
-            )
-        asked = own[:_SAMPLE] if queries is None else queries
-        k = min(_RECALL_AT, len(vectors))
-        exact = scan([ScanSide(asked, own)], k, None)
-        near = indexes.nearest(side, asked, gates, k, everything)  # type: ignore[arg-type]
-        recall = float((near.scores >= exact.scores[:, -1:] - 1e-5).mean())
-        if recall < address.least_recall:
-            raise DataError(
-                f"{address}: recall of {side} vectors at {k} is {recall:.3f} of an exact search, below "
-                f"{address.least_recall}; raise index.ef_search or index.probes, and index again"
-            )
-        console.print(f"Milvus, {side} vectors: recall at {k} is {recall:.3f} of an exact search")
-
-
-def _settled(count: Callable[[], int], expected: int) -> int:
-    """The count when it is as expected, or after a while."""
-    found = count()
-    for _ in range(50):
-        if found == expected:
-            break
-        time.sleep(0.2)
-        found = count()
-    return found
 
 
 def _until_done(call: Callable[[], object], what: str) -> None:

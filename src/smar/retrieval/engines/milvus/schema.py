@@ -157,20 +157,21 @@ def _condition(field: Field | None, value: FilterValue) -> str | None:
             return None
         return "(" + " and ".join(f"{field.name} {s} {b}" for s, b in zip(signs, bounds, strict=True)) + ")"
     values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    equal = [_equal(field, one) for one in values]
-    known = [one for one in equal if one is not None]
-    return None if len(known) < len(equal) else "(" + " or ".join(known) + ")"
+    literals = [_literal(field, one) for one in values]
+    known = [literal for literal in literals if literal is not None]
+    if len(known) < len(literals):
+        return None
+    if field.kind == "words":
+        return "(" + " or ".join(f"array_contains({field.name}, {literal})" for literal in known) + ")"
+    return f"{field.name} in [{', '.join(known)}]"
 
 
-def _equal(field: Field, value: object) -> str | None:
+def _literal(field: Field, value: object) -> str | None:
     if field.kind == "flag":
-        return f"{field.name} == {int(bool(value))}"
+        return str(int(bool(value)))
     if isinstance(value, str):
-        if field.kind == "words":
-            return f"array_contains({field.name}, {_quoted(value)})"
-        return None if value == _EMPTY else f"{field.name} == {_quoted(value)}"
-    number = _number(value, field.kind)
-    return None if number is None else f"{field.name} == {number}"
+        return None if field.kind == "word" and value == _EMPTY else _quoted(value)
+    return _number(value, field.kind)
 
 
 def _number(value: object, kind: Kind) -> str | None:
