@@ -9,10 +9,11 @@ import polars as pl
 from PIL import Image
 
 from smar.data.shop import Shop
+from smar.model.config import ModelConfig
 from smar.model.encoders.image import ImageEncoderConfig
 from smar.model.encoders.text import TextEncoderConfig
 from smar.model.fusion import FusionConfig, FusionKind
-from smar.model.smar import SMAR, ModelConfig
+from smar.model.smar import SMAR
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 40), "blue": (30, 40, 200), "black": (15, 15, 15)}
 THINGS = ("shirt", "dress", "mug")

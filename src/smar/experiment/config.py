@@ -7,7 +7,7 @@ from pydantic import Field
 from smar.config import Config
 from smar.data.clicks import ClickConfig
 from smar.experiment.validation import ValidationConfig
-from smar.model.smar import ModelConfig
+from smar.model.config import ModelConfig
 from smar.retrieval.index import IndexConfig
 from smar.training.adapt import AdaptationConfig
 from smar.training.pretrain import PretrainingConfig

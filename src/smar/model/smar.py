@@ -13,73 +13,26 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, UInt8, UInt64
-from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from smar.config import Config
-from smar.data.catalog import CANONICAL, Catalog
+from smar.data.catalog import Catalog
 from smar.errors import ConfigError, QueryError
 from smar.files import digest
 from smar.model import store
+from smar.model.config import ModelConfig
 from smar.model.digests import item_digests
-from smar.model.encoders.image import ImageEncoder, ImageEncoderConfig, load_image_encoder
-from smar.model.encoders.text import TextEncoder, TextEncoderConfig
-from smar.model.fusion import CrossAttention, FusionConfig, ItemMultimodalTower, build_fusion
-from smar.model.gate import GateConfig, ImageGate
-from smar.model.lexical import LexicalConfig, LexicalSketch
+from smar.model.encoders.image import ImageEncoder, load_image_encoder
+from smar.model.encoders.text import TextEncoder
+from smar.model.fusion import CrossAttention, ItemMultimodalTower, build_fusion
+from smar.model.gate import ImageGate
+from smar.model.lexical import LexicalSketch
 from smar.model.precision import is_fast_in_bfloat16, low_precision
 from smar.model.sources import ItemSource, ItemStates, Texts, TextStates, default_cache, in_categories
-from smar.model.towers import ItemImageTower, ItemTextTower, Pooling, QueryTower, TowerShape
+from smar.model.towers import ItemImageTower, ItemTextTower, QueryTower, TowerShape
 from smar.progress import track
 
 _ITEMS_AT_ONCE = 256
 _QUERIES_AT_ONCE = 256
-
-
-class ModelConfig(Config):
-    """What the network is made of."""
-
-    text: TextEncoderConfig = TextEncoderConfig()
-    """The text encoder of queries and items."""
-    image: ImageEncoderConfig = ImageEncoderConfig()
-    """The image encoder; none is built where `fusion.kind` is `text`."""
-    fusion: FusionConfig = FusionConfig()
-    """How an item's text and image become one vector."""
-    lexical: LexicalConfig = LexicalConfig()
-    """What vectors keep of a text's spelling; left out where `fusion.kind` is `image`."""
-    gate: GateConfig = GateConfig()
-    """The prediction header that decides whether a query needs the image."""
-    item_fields: tuple[str, ...] = ("title", "category", "brand", "description")
-    """The columns of an item that its text tower reads, in this order."""
-    shares_text_encoder: bool = True
-    """Whether queries and items are read by one text encoder; each tower has its own head either way."""
-    dim: PositiveInt = 384
-    """Components of a vector's meaning; `lexical.dim` comes on top."""
-    heads: PositiveInt = 6
-    """Attention heads of the towers' own layers; the encoder's width must be a multiple of it."""
-    query_layers: int = Field(default=0, ge=0)
-    """Transformer layers of the query tower on top of its encoder; give a frozen encoder at least one."""
-    text_layers: int = Field(default=0, ge=0)
-    """Transformer layers of the item text tower on top of its encoder."""
-    image_layers: int = Field(default=1, ge=0)
-    """Transformer layers of the item image tower on top of its encoder."""
-    pooling: Pooling = "mean"
-    """How a text tower makes one state of many: the mean, or the first (CLS)."""
-    text_dropout: float = Field(default=0.1, ge=0, lt=1)
-    """The share of a text's pooled state that training leaves out, other numbers each time."""
-    image_dropout: float = Field(default=0.3, ge=0, lt=1)
-    """The share of a photo's summary that training leaves out."""
-    temperature: float = Field(default=0.05, gt=0, le=1)
-    """Where the learned temperature of the contrastive losses starts."""
-    seed: int = 0
-    """Decides every weight that no encoder brings along."""
-
-    @model_validator(mode="after")
-    def _fields_are_texts(self) -> ModelConfig:
-        unknown = set(self.item_fields) - set(CANONICAL)
-        if unknown or not self.item_fields:
-            raise ValueError(f"item_fields must name columns of {', '.join(CANONICAL)}")
-        return self
 
 
 @dataclass(frozen=True)
