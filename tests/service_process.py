@@ -15,12 +15,12 @@ from command_line_place import Place
 
 
 @contextmanager
-def running_service(place: Place, config: str) -> Iterator[str]:
-    """Serve `runs/demo` with these settings until the block ends; its address. The log goes to `serve.log`."""
+def running_service(place: Place, config: str, log_name: str = "serve.log") -> Iterator[str]:
+    """Serve `runs/demo` with these settings until the block ends; its address. Standard error goes to `log_name`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = place.folder / "serve.log"
+    log = place.folder / log_name
     with log.open("wb") as sink:
         process = subprocess.Popen(
             [sys.executable, "-m", "smar", "serve", "runs/demo", "--port", str(port), "--config", config],

@@ -72,6 +72,16 @@ def test_the_log_is_json_without_queries(server: Server) -> None:
     assert "unmistakable" not in server.log.read_text(encoding="utf-8")
 
 
+def test_on_a_signal_all_requests_get_into_the_log(place: Place, server: Server) -> None:
+    with running_service(place, "serve.toml", "ended.log") as address:
+        for number in range(30):
+            urllib.request.urlopen(f"{address}/v1/search?q=dress+{number}").close()
+    lines = [
+        json.loads(line) for line in (place.folder / "ended.log").read_text(encoding="utf-8").splitlines()
+    ]
+    assert sum(line.get("route") == "/v1/search" for line in lines) == 30
+
+
 def test_a_published_index_takes_over(server: Server, place: Place) -> None:
     def generation() -> str:
         reply = json.loads(urllib.request.urlopen(f"{server.address}/v1/search?q=dress").read())
