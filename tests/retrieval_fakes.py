@@ -49,6 +49,9 @@ class WordModel:
         gates = [0.9 if VISUAL_WORDS & set(text.split()) else 0.1 for text in texts]
         return FakeQueryVectors(self._embed(texts), np.array(gates, np.float32))
 
+    def cuts(self, text: str) -> bool:
+        return len(text.split()) > 30
+
     def embed_items(self, catalog: Catalog) -> FakeItemArrays:
         titles = [title.lower() for title in catalog.table["title"]]
         images = catalog.table["image"].to_list()

@@ -56,6 +56,11 @@ def test_the_service_finds_what_the_engine_finds(client: TestClient, place: Plac
     assert {"embed", "search", "items"} <= served["milliseconds"].keys()
 
 
+def test_a_query_that_is_not_read_to_its_end_is_said(client: TestClient) -> None:
+    reply = search(client, q="very " * 60 + "long shirt", k=1)
+    assert reply["served"]["left_out"] == ["query: its end, which is more than the model reads"]
+
+
 def test_a_link_asks_the_same_as_a_body(client: TestClient) -> None:
     link = client.get(
         "/v1/search",

@@ -85,6 +85,10 @@ class CompiledQueries:
         vectors, gates = zip(*found, strict=True)
         return QueryVectors(np.concatenate(vectors), np.concatenate(gates))
 
+    def cuts(self, text: str) -> bool:
+        """Whether a normalised query has more tokens than are read; its end is not searched for."""
+        return bool(self._tokenizer.encode(text).overflowing)
+
     def _embed(self, text: str) -> tuple[Float32[np.ndarray, "1 dim"], Float32[np.ndarray, " 1"]]:
         inputs = {"ids": np.array([self._tokenizer.encode(text).ids], dtype=np.int64)}
         if self._signs.shape[1]:

@@ -227,6 +227,10 @@ class SMAR(nn.Module):
                     gate[start : start + len(few)] = torch.sigmoid(self.gate(found)).float().cpu().numpy()
         return QueryVectors(vectors, gate)
 
+    def cuts(self, text: str) -> bool:
+        """Whether a normalised query has more tokens than are read; its end is not searched for."""
+        return self.read_queries([text]).cut > 0
+
     @property
     def photo_size(self) -> int:
         """Pixels a side of what `embed_photos` takes.

@@ -59,6 +59,9 @@ class Encoder(Protocol):
     def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
         """Embed normalised queries, in their order."""
 
+    def cuts(self, text: str) -> bool:
+        """Whether a normalised query is too long to be read to its end."""
+
 
 class IndexingModel(Encoder, ItemEmbedder, Protocol):
     """A model that embeds queries and items."""
@@ -193,7 +196,15 @@ class SearchEngine:
         """Find the `k` best items for each of several queries at once; see `search`."""
         texts = self.read(queries)
         return [
-            SearchResult(query, text, self._hits(found), found.vectors, found.gate, found.coverage)
+            SearchResult(
+                query,
+                text,
+                self._hits(found),
+                found.vectors,
+                found.gate,
+                found.coverage,
+                self.model.cuts(text),
+            )
             for query, text, found in zip(queries, texts, self._find(texts, k, filters, image), strict=True)
         ]
 

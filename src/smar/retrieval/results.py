@@ -49,6 +49,8 @@ class SearchResult(Sequence[Hit]):
     """How much the image is expected to help this query: 0 not at all, 1 surely."""
     coverage: float = 1.0
     """The share of the items that was searched; below 1 hits may be missing."""
+    is_cut: bool = False
+    """Whether the query is too long for the model, which did not read its end."""
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -58,6 +58,7 @@ class SteadyModel:
         """Whether queries are embedded by a compiled query tower, some ten times as fast as by the model."""
         queries = self._compiled or self.whole()
         self.embed_queries = queries.embed_queries
+        self.cuts = queries.cuts
         self.fingerprint = queries.fingerprint
         self.gate_threshold = queries.gate_threshold
 

@@ -211,6 +211,8 @@ class Service:
         understood = Understanding.of(q, ask.without, spelling)
         ranked = opened.searcher.search(understood, ask, watch)
         hits = self._hits(opened, ranked, ask.offset, watch)
+        if ask.mode != "lexical" and opened.segments.engine.model.cuts(understood.q):
+            watch.left_out.append("query: its end, which is more than the model reads")
         return SearchReply(
             understood=Understood(q=understood.q, without=list(understood.without), typed=understood.typed),
             mode=ask.mode,

@@ -45,6 +45,12 @@ def test_vectors_and_gates_are_nearly_the_models(model: SMAR, folder: Path) -> N
     assert compiled.gate == pytest.approx(own.gate, abs=0.05)
 
 
+def test_a_query_that_is_not_read_to_its_end_is_known(model: SMAR, folder: Path) -> None:
+    compiled = CompiledQueries.load(folder)
+    cut = [text for text in TEXTS if compiled.cuts(text)]
+    assert cut == [text for text in TEXTS if model.cuts(text)] == [TEXTS[4]]
+
+
 def test_it_bears_the_models_fingerprint_and_threshold(model: SMAR, folder: Path) -> None:
     compiled = CompiledQueries.load(folder)
     assert (compiled.fingerprint, compiled.gate_threshold) == (model.fingerprint, model.gate_threshold)

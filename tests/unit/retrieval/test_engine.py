@@ -36,6 +36,11 @@ def test_the_item_that_says_the_same_comes_first_with_rank_and_score(engine: Sea
     assert first.score == pytest.approx(1)
 
 
+def test_a_query_too_long_to_be_read_is_said(engine: SearchEngine) -> None:
+    assert not engine.search("navy jumper").is_cut
+    assert engine.search("navy jumper " * 16).is_cut
+
+
 def test_items_that_say_the_same_come_in_the_order_of_their_ids(engine: SearchEngine) -> None:
     assert ids(engine.search("wool jumper", k=2, image="never")) == ["a2", "a3"]
 
