@@ -5,6 +5,7 @@ Knows where each name lives, so that `import smar` and the command line start wi
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from smar.retrieval.lexical import BM25
     from smar.training.adapt import adapt
     from smar.training.pretrain import pretrain
+
+# onnxruntime would keep an id of the machine in the user's home, and report to its makers, if it is not told otherwise.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "BM25",

@@ -247,3 +247,16 @@ def wait_until(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -
         assert process.poll() is None, "the process ended before it could be stopped"
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_nothing_is_written_to_the_users_home(place: Place, tmp_path: Path) -> None:
+    # Libraries keep ids and logs of use there, to report home.
+    done = subprocess.run(
+        [sys.executable, "-m", "smar", "search", "runs/demo", "dress"],
+        cwd=place.folder,
+        env={**place.environment(), "HOME": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.rglob("*")) == []
