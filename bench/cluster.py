@@ -149,7 +149,7 @@ def main() -> None:
     exact = SearchEngine(here.model, ItemIndexes.build(vectors, IndexConfig()), here.catalog)
     config = IndexConfig(kind="hnsw")
     found: dict[str, object] = {"items": len(vectors), "dim": vectors.dim, "index": config.kind}
-    with tempfile.TemporaryDirectory() as folder, Filling(address, Path(folder), "smar_bench") as filling:
+    with tempfile.TemporaryDirectory() as folder, Filling(address, Path(folder), "bench") as filling:
         began = time.monotonic()
         there = SearchEngine(here.model, filling.fill(vectors, here.catalog, config, asked), here.catalog)
         found["fill_s"] = round(time.monotonic() - began, 1)

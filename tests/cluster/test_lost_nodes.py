@@ -35,7 +35,8 @@ def test_no_answer_is_called_whole_that_is_not_and_all_is_found_again(
         assert {one.coverage for one in seen.since(0)} == {1.0}
         milvus("kill", "querynode-1")
         killed = seen.now
-        whole_again = seen.wait_until_whole(killed, for_seconds=8)
+        # Milvus leaves out most when a node comes back after three quarters of a minute.
+        whole_again = seen.wait_until_whole(killed, for_seconds=45)
         milvus("start", "querynode-1")
         started = seen.now
         whole_after_start = seen.wait_until_whole(started, for_seconds=15)

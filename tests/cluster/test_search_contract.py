@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from cluster.conftest import ADDRESS
 from retrieval_fakes import WordModel
 from smar.data.catalog import Catalog
-from smar.errors import QueryError
 from smar.retrieval.engine import IMAGE_MODES, ImageMode, SearchEngine
 from smar.retrieval.engines.milvus.address import MilvusAddress
 from smar.retrieval.filters import FilterValue
@@ -221,10 +220,12 @@ def test_vectors_photos_and_text_scores_are_those_that_were_indexed(engine: Sear
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
     assert [engine.indexes.has_image(row) for row in rows] == [exact().indexes.has_image(row) for row in rows]
     query = MODEL.embed_queries(["wool sock"]).vectors[0]
-    ours, theirs = (
-        np.sort(of.indexes.best_text_scores(query, Selection.of(shop()))) for of in (engine, exact())
-    )
-    np.testing.assert_allclose(ours, theirs, atol=2e-6)
+    scores = []
+    for of in (engine, exact()):
+        found, coverage = of.indexes.best_text_scores(query, Selection.of(shop()))
+        assert coverage == 1
+        scores.append(np.sort(found))
+    np.testing.assert_allclose(*scores, atol=2e-6)
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
@@ -235,6 +236,23 @@ def test_all_items_can_be_asked_for_and_none_twice(engine: SearchEngine) -> None
 
 
 @pytest.mark.parametrize("engine", MILVUS, indirect=True)
-def test_a_search_deeper_than_a_cluster_goes_is_refused(engine: SearchEngine) -> None:
-    with pytest.raises(QueryError, match="at least one"):
-        engine.search("wool", 0)
+def test_rows_that_cannot_be_named_one_by_one_are_left_out_afterwards(engine: SearchEngine) -> None:
+    most = np.arange(0, 1_500)[np.arange(1_500) % 4 != 0]
+    selection = Selection.of(shop()).without(most[: len(most) - 60])
+    wide = Selection(selection.flags | True, passing=({"title": "x"},))
+    told = Selection(np.arange(1_500) < 1_200, passing=({"title": "not known there"},))
+    embedded = MODEL.embed_queries(QUERIES)
+    for asked in (selection, wide, told):
+        for one, other in zip(
+            engine.nearest(embedded, 50, asked), exact().nearest(embedded, 50, asked), strict=True
+        ):
+            assert one.scores == pytest.approx(other.scores, abs=2e-6)
+            assert asked.flags[one.rows].all()
+            assert one.coverage == 1
+
+
+@pytest.mark.parametrize("engine", MILVUS, indirect=True)
+def test_soft_hits_that_are_as_good_come_in_the_order_of_their_ids(engine: SearchEngine) -> None:
+    for hits in found(engine, 60, None, "soft"):
+        pairs = [(-score, item) for item, score in hits]
+        assert pairs == sorted(pairs)

@@ -22,8 +22,9 @@ from starlette.testclient import TestClient
 from model_fakes import small_model
 from service_place import Place, ids
 from smar.data.catalog import Catalog
-from smar.errors import MismatchError
+from smar.errors import MismatchError, Unavailable
 from smar.model.compiling import compile_queries
+from smar.retrieval.engine import SearchEngine
 from smar.retrieval.generations import current, roll_back
 from smar.retrieval.publishing import write_generation
 from smar.serving.admission import Admission, Overloaded
@@ -162,6 +163,48 @@ def test_a_generation_of_another_model_is_refused_and_the_old_one_answers(
             time.sleep(0.1)
         assert client.get("/v1/search", params={"q": "red"}).json()["served"]["generation"] == first
         assert roll_back(place.run / "index").name == first
+
+
+def test_a_generation_whose_machines_are_away_for_a_moment_is_opened_later(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    away, opening = [True], SearchEngine.open_generation
+
+    def open_generation(*given: object) -> SearchEngine:
+        if away[0]:
+            raise Unavailable("the cluster does not answer")
+        return opening(*given)  # type: ignore[arg-type]
+
+    with TestClient(create_app(place.run), raise_server_exceptions=False) as client:
+        monkeypatch.setattr(SearchEngine, "open_generation", open_generation)
+        before = client.get("/v1/generations").json()["answers"]
+        name = place.publish()
+        until = time.monotonic() + 20
+        while "the cluster does not answer" not in caplog.text:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert client.get("/v1/generations").json()["answers"] == before
+        away[0] = False
+        _wait_for(client, name)
+    roll_back(place.run / "index")
+
+
+def test_what_is_out_of_reach_is_503_and_words_are_searched_without_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TestClient(create_app(place.run), raise_server_exceptions=False) as client:
+
+        def nearest(*given: object, **named: object) -> None:
+            raise Unavailable("the cluster does not answer")
+
+        monkeypatch.setattr(SearchEngine, "nearest", nearest)
+        refused = client.get("/v1/search", params={"q": "never asked before"})
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) >= 1
+        found = client.get("/v1/search", params={"q": "red shirt", "mode": "hybrid"}).json()
+        assert found["hits"]
+        assert found["served"]["left_out"] == ["semantic: the index cannot be reached"]
+        assert found["served"]["coverage"] == 0
 
 
 def test_beyond_capacity_clients_are_told_to_come_again(place: Place) -> None:

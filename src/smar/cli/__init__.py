@@ -6,11 +6,11 @@ import sys
 
 import typer
 
-from smar.cli import models, service
+from smar.cli import counting, models, service
 from smar.cli.app import app
 from smar.errors import SmarError
 
-__all__ = ["app", "main", "models", "service"]
+__all__ = ["app", "counting", "main", "models", "service"]
 
 
 def main() -> None:

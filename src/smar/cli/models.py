@@ -7,6 +7,7 @@ answer at once.
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ from smar.cli.options import (
     Grades,
     Measures,
     Queries,
+    Ray,
     RunFolder,
     ShopFolder,
     Split,
@@ -112,6 +114,7 @@ def index(
     keep: Annotated[
         int, typer.Option("--keep", min=1, help="How many generations stay, the new one among them.")
     ] = 3,
+    ray: Ray = None,
 ) -> None:
     """Embed a shop's items and publish their index; items that did not change keep their vectors."""
     from smar.data.shop import Shop
@@ -119,9 +122,9 @@ def index(
     from smar.retrieval.engines.milvus.address import MilvusAddress
 
     opened, cluster = open_run(run), MilvusAddress.of(engine)
-    generation = opened.index(Shop.open(shop), cache, anew=anew, cluster=cluster, keep=keep)
+    generation = opened.index(Shop.open(shop), cache, anew=anew, cluster=cluster, keep=keep, ray=ray)
     place = "" if cluster is None else f" in {cluster}"
-    where = "" if engine is None else f" --engine {engine}"
+    where = "" if engine is None else f" --engine {shlex.quote(engine)}"
     typer.echo(
         f"{generation.path}: published, {opened.config.index.kind} index{place}; "
         f"next: smar search {run} QUERY{where}"
@@ -162,6 +165,8 @@ def search(
         f"{result.query!r}: {result.vectors} vectors, gate {result.gate:.3f} "
         f"(multimodal from {searching.model.gate_threshold:.3f})"
     )
+    if result.is_cut:
+        typer.echo("the query is longer than the model reads: its end was not searched for")
     if result.coverage < 1:
         typer.echo(f"{1 - result.coverage:.1%} of the items could not be reached: hits may be missing")
     show(_hits(result))

@@ -28,6 +28,15 @@ Engine = Annotated[
         help="A cluster that holds the index, such as milvus://localhost:19530 (docs/cluster.md).",
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        envvar="SMAR_RAY",
+        metavar="ADDRESS",
+        help="A Ray cluster that does the work, such as 127.0.0.1:6379 (docs/ray.md).",
+    ),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 Cache = Annotated[
     Path | None,

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import polars as pl
 
@@ -27,7 +27,8 @@ from smar.data.clicks import (
 from smar.data.columns import Column, cast, cell_faults, missing_columns
 from smar.data.records import Fault, refuse
 from smar.data.tables import Chunks, open_chunks
-from smar.errors import ConfigError
+from smar.errors import ConfigError, DataError
+from smar.files import whole_file
 from smar.progress import ProgressBar, progress_bar
 
 EVENT_COLUMNS = (
@@ -69,16 +70,20 @@ def read_events(
 ) -> ClickLog:
     """Count the clicks and orders of an `events` table by query and item, each once a session.
 
-    Memory grows with the number of different pairs, not of events: a log longer than a chunk is dealt out by
-    query to temporary files (in the folder of TMPDIR). `judged` are normalised queries to leave out.
+    `path` may be a folder: its Parquet files (`log_files`) are one log then. Memory grows with the number of
+    different pairs, not of events: a log longer than a chunk is dealt out by query to temporary files (in the
+    folder of TMPDIR). `judged` are normalised queries to leave out.
 
     Raises:
-        DataError: the file cannot be read or lacks a column.
+        DataError: a file cannot be read or lacks a column, or there is none.
     """
     rules = Rules.build(catalog, config, judged)
-    with open_chunks(path, EVENT_COLUMNS, portions.chunk) as chunks:
-        refuse(missing_columns(chunks.names, EVENT_COLUMNS, path.name))
-        return _count(chunks, rules, rules.clean_events, portions.part)
+    with ExitStack() as stack:
+        logs = [
+            stack.enter_context(open_chunks(file, EVENT_COLUMNS, portions.chunk)) for file in log_files(path)
+        ]
+        refuse([fault for log in logs for fault in missing_columns(log.names, EVENT_COLUMNS, log.path.name)])
+        return _count(logs, rules, rules.clean_events, portions.part)
 
 
 def read_clicks(
@@ -105,7 +110,37 @@ def read_clicks(
             table, first = cast(raw, CLICK_COLUMNS), start + 1
             faults = cell_faults(raw, table, CLICK_COLUMNS[2:], path.name, first)
             refuse(faults + negative_counts(table, path.name, first))
-        return _count(chunks, rules, rules.clean_clicks, portions.part)
+        return _count([chunks], rules, rules.clean_clicks, portions.part)
+
+
+def write_clicks(log: ClickLog, path: Path) -> None:
+    """Write counted pairs as a `clicks` table (Parquet) that `read_clicks` reads, whole or not at all."""
+    with whole_file(path) as part:
+        clicks_table(log).write_parquet(part)
+
+
+def clicks_table(log: ClickLog) -> pl.DataFrame:
+    """The columns of a `clicks` table, one row a pair, by query and item id."""
+    return log.table.select(column.name for column in CLICK_COLUMNS)
+
+
+def log_files(path: Path) -> list[Path]:
+    """The files of a log: `path` itself, or where it is a folder its Parquet files, by name.
+
+    Raises:
+        DataError: the folder has none.
+    """
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.rglob("*.parquet") if is_part_of_log(file.relative_to(path)))
+    if not files:
+        raise DataError(f"{path}: has no Parquet file; a folder of events holds *.parquet")
+    return files
+
+
+def is_part_of_log(file: PurePath) -> bool:
+    """Whether a path within a folder of events holds some: Parquet; no name starts with `_` or a dot."""
+    return file.suffix == ".parquet" and not any(part.startswith(("_", ".")) for part in file.parts)
 
 
 def negative_counts(table: pl.DataFrame, file: str, first: int = 1) -> list[Fault]:
@@ -183,43 +218,86 @@ class Rules:
         )
 
 
-def _count(chunks: Chunks, rules: Rules, clean: Clean, part_events: int) -> ClickLog:
-    """Clean every chunk, count part by part, and put the pairs in order."""
-    left_out: Counter[str] = Counter()
-    number = max(1, -(-chunks.rows // part_events))
+def left_out_of(cleaned: pl.DataFrame) -> pl.DataFrame:
+    """How many `events` of a cleaned table are left out, by `reason`."""
+    refused = cleaned.filter(pl.col("reason").is_not_null())
+    return refused.group_by("reason").agg(pl.col("events").sum())
+
+
+def kept_of(cleaned: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a cleaned table that are used."""
+    return cleaned.filter(pl.col("reason").is_null()).drop("reason", "events")
+
+
+def part_of(number: int) -> pl.Expr:
+    """In which of `number` parts a row is counted: all rows of a query are in one."""
+    return (pl.col("query").hash(seed=0) % number).alias("part")
+
+
+def pairs_of(part: pl.DataFrame, left_out: Counter[str]) -> pl.DataFrame:
+    """Counts by query and item; where sessions are known, a click repeated within one counts once."""
+    if "session_id" in part.columns:
+        once = part.unique()
+        left_out["repeated in a session"] += part.height - once.height
+        part = once
+    return part.group_by(PAIR).agg(pl.col("clicks", "orders").sum())
+
+
+def click_log(parts: Iterable[pl.DataFrame], left_out: Counter[str], rules: Rules) -> ClickLog:
+    """Put the pairs of all parts in order; each query is in one part only.
+
+    Reasons are read from `left_out` when the last part has been taken.
+    """
     pairs: list[pl.DataFrame] = []
     queries: list[pl.Series] = []
-    with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="smar-")))
-        bar = None
-        if chunks.rows > LONG_LOG:
-            bar = stack.enter_context(progress_bar(f"count {chunks.path.name}", len(chunks) + number))
-        for part in _parts(_cleaned(chunks, clean, left_out, bar), number, scratch):
-            counted = _kept(_pairs(part, left_out), rules.config, left_out)
-            names = counted["query"].unique().sort()
-            # Each query is in one part only; until the end a number stands for it, to sort fast and small.
-            number_of = (pl.col("query").rank("dense") - 1 + sum(map(len, queries))).cast(pl.UInt32)
-            pairs.append(counted.with_columns(number_of))
-            queries.append(names)
-            if bar is not None:
-                bar.advance()
+    for part in parts:
+        counted = _kept(part, rules.config, left_out)
+        names = counted["query"].unique().sort()
+        # Until the end a number stands for a query, to sort fast and small.
+        number_of = (pl.col("query").rank("dense") - 1 + sum(map(len, queries))).cast(pl.UInt32)
+        pairs.append(counted.with_columns(number_of))
+        queries.append(names)
     table = _in_order(pl.concat(pairs), pl.concat(queries), rules)
     reasons = {reason: count for reason, count in sorted(left_out.items()) if count}
     return ClickLog(table, count_events(table) + sum(reasons.values()), reasons)
 
 
+def _count(logs: Sequence[Chunks], rules: Rules, clean: Clean, part_events: int) -> ClickLog:
+    """Clean every chunk, count part by part, and put the pairs in order."""
+    left_out: Counter[str] = Counter()
+    rows = sum(log.rows for log in logs)
+    number = max(1, -(-rows // part_events))
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="smar-")))
+        bar = None
+        if rows > LONG_LOG:
+            bar = stack.enter_context(progress_bar("count events", sum(map(len, logs)) + number))
+        parts = _parts(_cleaned(logs, clean, left_out, bar), number, scratch)
+        return click_log(_counted(parts, left_out, bar), left_out, rules)
+
+
 def _cleaned(
-    chunks: Chunks, clean: Clean, left_out: Counter[str], bar: ProgressBar | None
+    logs: Sequence[Chunks], clean: Clean, left_out: Counter[str], bar: ProgressBar | None
 ) -> Iterator[pl.DataFrame]:
     """The events to use, chunk by chunk; the others are added to `left_out`."""
-    for _, raw in chunks:
-        table = clean(raw)
-        refused = table.filter(pl.col("reason").is_not_null()).group_by("reason").agg(pl.col("events").sum())
-        for reason, count in refused.iter_rows():
-            left_out[reason] += count
+    for log in logs:
+        for _, raw in log:
+            table = clean(raw)
+            for reason, count in left_out_of(table).iter_rows():
+                left_out[reason] += count
+            if bar is not None:
+                bar.advance()
+            yield kept_of(table)
+
+
+def _counted(
+    parts: Iterable[pl.DataFrame], left_out: Counter[str], bar: ProgressBar | None
+) -> Iterator[pl.DataFrame]:
+    """The pairs of each part."""
+    for part in parts:
+        yield pairs_of(part, left_out)
         if bar is not None:
             bar.advance()
-        yield table.filter(pl.col("reason").is_null()).drop("reason", "events")
 
 
 def _parts(tables: Iterator[pl.DataFrame], number: int, scratch: Path) -> Iterator[pl.DataFrame]:
@@ -228,8 +306,7 @@ def _parts(tables: Iterator[pl.DataFrame], number: int, scratch: Path) -> Iterat
         yield pl.concat(tables)
         return
     for turn, table in enumerate(tables):
-        part_of = (pl.col("query").hash(seed=0) % number).alias("part")
-        dealt = table.with_columns(part_of).partition_by("part", as_dict=True, include_key=False)
+        dealt = table.with_columns(part_of(number)).partition_by("part", as_dict=True, include_key=False)
         for (part,), rows in dealt.items():
             rows.write_parquet(scratch / f"{part}-{turn}.parquet", compression="lz4", statistics=False)
         none = table.clear()
@@ -238,15 +315,6 @@ def _parts(tables: Iterator[pl.DataFrame], number: int, scratch: Path) -> Iterat
         yield pl.concat([none, *(pl.read_parquet(file, memory_map=False) for file in files)])
         for file in files:
             file.unlink()
-
-
-def _pairs(part: pl.DataFrame, left_out: Counter[str]) -> pl.DataFrame:
-    """Counts by query and item; where sessions are known, a click repeated within one counts once."""
-    if "session_id" in part.columns:
-        once = part.unique()
-        left_out["repeated in a session"] += part.height - once.height
-        part = once
-    return part.group_by(PAIR).agg(pl.col("clicks", "orders").sum())
 
 
 def _kept(pairs: pl.DataFrame, config: ClickConfig, left_out: Counter[str]) -> pl.DataFrame:

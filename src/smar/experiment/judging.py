@@ -23,10 +23,8 @@ from smar.experiment.runs import open_run
 from smar.progress import console
 from smar.retrieval.engine import IMAGE_MODES, ImageMode, SearchEngine
 from smar.retrieval.engines.milvus.address import MilvusAddress
-from smar.retrieval.generations import current
 from smar.retrieval.hybrid import Hybrid, Ranker
 from smar.retrieval.lexical import BM25
-from smar.retrieval.stored import in_cluster
 
 WORD_SEARCH = "bm25"
 _FUSED = f"+{WORD_SEARCH}"
@@ -196,8 +194,7 @@ def _parse(text: str, image: ImageMode | None) -> Contender:
 
 def _engine(source: str, shop: Shop, cluster: MilvusAddress | None, *, as_typed: bool) -> SearchEngine:
     run = open_run(Path(source))
-    is_there = cluster is not None and in_cluster(current(run.folder / "index"))
-    engine = run.engine(cluster if is_there else None)
+    engine = run.engine(None if cluster is None else cluster.patient())
     if engine.catalog.fingerprint != shop.catalog.fingerprint:
         raise MismatchError(
             f"{source}: its index is of another catalogue than {shop.folder}; "

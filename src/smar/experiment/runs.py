@@ -11,6 +11,7 @@ from pathlib import Path
 from smar.data.shop import Shop
 from smar.errors import ModelError
 from smar.experiment.config import ExperimentConfig
+from smar.experiment.ray.embedding import EmbeddingOnCluster
 from smar.model.compiled import FOLDER as QUERIES
 from smar.model.compiled import CompiledQueries
 from smar.model.smar import SMAR
@@ -49,14 +50,17 @@ class Run:
         anew: bool = False,
         cluster: MilvusAddress | None = None,
         keep: int = KEPT,
+        ray: str | None = None,
     ) -> Generation:
         """Embed a shop's catalogue and publish it as the run's new index generation, with queries to suggest.
 
         Items that a service changed since the shop's table of items was written are taken in as they are now; older
         changes are taken to be in the table. Items that did not change since the current generation are not embedded
         again, unless `anew`. With a `cluster` vectors are indexed there. The last `keep` generations stay.
+        A Ray cluster at the address `ray` embeds the items, if one is given (docs/ray.md).
         """
         self.model.cache = cache or self.model.cache
+        model = self.model if ray is None else EmbeddingOnCluster.build(self.model, self.folder / FOLDER, ray)
         self._compile_queries()
         log = shop.clicks(self.config.clicks) if shop.has_log else None
         changes = read_changes(self.folder / "index")
@@ -65,7 +69,7 @@ class Run:
         number = changes[-1].number if changes else 0
         return write_generation(
             self.folder,
-            self.model,
+            model,
             catalog,
             self.config.index,
             log,

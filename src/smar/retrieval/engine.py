@@ -6,6 +6,7 @@ Knows the model as something that embeds; nothing of training, of measures or of
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, get_args
@@ -222,6 +223,7 @@ class SearchEngine:
         k: int,
         selection: Selection | None = None,
         image: ImageMode | None = None,
+        until: float = math.inf,
     ) -> list[Found]:
         """The `k` best rows for each query that is embedded already; `search` does all of it for words.
 
@@ -230,6 +232,7 @@ class SearchEngine:
             k: how many, at least 1.
             selection: which rows may be returned; None allows all.
             image: which item vectors to use; None is the engine's own default.
+            until: when the answer is needed, in seconds of `time.monotonic`, if other machines have to be asked.
 
         Raises:
             Unavailable: other machines hold the vectors, and none of them answers.
@@ -241,7 +244,7 @@ class SearchEngine:
         for choice in sorted(set(choices)):
             places = [place for place, chosen in enumerate(choices) if chosen == choice]
             gates = embedded.gate[places]
-            best = self.indexes.nearest(choice, embedded.vectors[places], gates, k, selection)
+            best = self.indexes.nearest(choice, embedded.vectors[places], gates, k, selection, until)
             for place, scores, rows, gate in zip(places, best.scores, best.rows, gates, strict=True):
                 there = rows >= 0
                 found[place] = Found(scores[there], rows[there], choice, float(gate), best.coverage)

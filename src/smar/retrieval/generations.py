@@ -35,13 +35,15 @@ class Generation:
         """The folder's name, such as `gen-00000003`."""
         return self.path.name
 
-    def check(self) -> None:
-        """Raise `DataError` if a file of the generation is missing or has another size than when written."""
+    def check(self, without: str | None = None) -> None:
+        """Raise `DataError` if a file is missing or has another size than when written, but in a folder `without`."""
         try:
             sizes: dict[str, int] = json.loads((self.path / _LIST).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DataError(f"{self.path}: no readable {_LIST} ({error}); index the shop again") from error
         for name, size in sizes.items():
+            if without is not None and name.startswith(f"{without}/"):
+                continue
             file = self.path / name
             found = file.stat().st_size if file.is_file() else None
             if found != size:
@@ -99,6 +101,19 @@ def generations(folder: Path) -> list[Generation]:
     return sorted(found)
 
 
+def previous(folder: Path) -> Generation:
+    """The generation before the current one.
+
+    Raises:
+        DataError: there is none.
+    """
+    now = current(folder)
+    earlier = [generation for generation in generations(folder) if generation.number < now.number]
+    if not earlier:
+        raise DataError(f"{folder}: {now.name} is the oldest generation; there is none to roll back to")
+    return earlier[-1]
+
+
 def roll_back(folder: Path) -> Generation:
     """Make the generation before the current one current again; the next `publish` gives up the newer ones.
 
@@ -106,13 +121,10 @@ def roll_back(folder: Path) -> Generation:
         DataError: there is no earlier generation.
     """
     with _only_writer(folder):
-        now = current(folder)
-        earlier = [generation for generation in generations(folder) if generation.number < now.number]
-        if not earlier:
-            raise DataError(f"{folder}: {now.name} is the oldest generation; there is none to roll back to")
-        earlier[-1].check()
-        write_text(folder / _POINTER, f"{earlier[-1].name}\n")
-    return earlier[-1]
+        earlier = previous(folder)
+        earlier.check()
+        write_text(folder / _POINTER, f"{earlier.name}\n")
+    return earlier
 
 
 def prune(folder: Path, keep: int) -> list[Generation]:

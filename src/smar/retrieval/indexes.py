@@ -6,6 +6,7 @@ of both. Knows vectors and rows; nothing of queries' words or items.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -47,7 +48,13 @@ class CatalogIndexes(Protocol):
         """How many hits can be asked for before another way of searching begins; 0 if there is only one."""
 
     def nearest(
-        self, choice: VectorChoice, queries: Vectors, gates: Vectors, k: int, selection: Selection
+        self,
+        choice: VectorChoice,
+        queries: Vectors,
+        gates: Vectors,
+        k: int,
+        selection: Selection,
+        until: float = math.inf,
     ) -> Reached:
         """The `k` nearest rows of each query among those selected, with the laws of `VectorIndex`.
 
@@ -57,19 +64,25 @@ class CatalogIndexes(Protocol):
             gates: float32 [query].
             k: how many, at least 1.
             selection: which rows may be returned.
+            until: when the answer is needed, in seconds of `time.monotonic`; what is in this process does not look.
 
         Raises:
             Unavailable: other machines hold the vectors, and none of them answers.
         """
 
-    def vectors_of(self, rows: Rows) -> tuple[Vectors, Vectors]:
+    def vectors_of(self, rows: Rows, until: float = math.inf) -> tuple[Vectors, Vectors]:
         """The text and the multimodal vectors of some rows, each float32 [row, dim]."""
 
     def has_image(self, row: int) -> bool:
         """Whether the item's photo was read."""
 
-    def best_text_scores(self, query: Vectors, selection: Selection) -> Vectors:
-        """The inner products of a query [dim] with the text vectors of selected rows: all, or as many as are told."""
+    def best_text_scores(
+        self, query: Vectors, selection: Selection, until: float = math.inf
+    ) -> tuple[Vectors, float]:
+        """The inner products of a query [dim] with the text vectors of selected rows, and the share that was searched.
+
+        All scores, or the best of them, as many as are told.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +129,13 @@ class ItemIndexes:
         return ItemIndexes(vectors, self.config, text, self.multimodal.changed_to(vectors.multimodal, moved))
 
     def nearest(
-        self, choice: VectorChoice, queries: Vectors, gates: Vectors, k: int, selection: Selection
+        self,
+        choice: VectorChoice,
+        queries: Vectors,
+        gates: Vectors,
+        k: int,
+        selection: Selection,
+        until: float = math.inf,  # noqa: ARG002 - nothing here is waited for
     ) -> Reached:
         """The `k` nearest rows of each query among those selected; see `CatalogIndexes`."""
         allowed = None if selection.is_everything else selection.flags
@@ -125,7 +144,11 @@ class ItemIndexes:
         index = self.text if choice == "text" else self.multimodal
         return Reached(*index.search(queries, k, allowed))
 
-    def vectors_of(self, rows: Rows) -> tuple[Vectors, Vectors]:
+    def vectors_of(
+        self,
+        rows: Rows,
+        until: float = math.inf,  # noqa: ARG002
+    ) -> tuple[Vectors, Vectors]:
         """The text and the multimodal vectors of some rows, each float32 [row, dim]."""
         return self.vectors.text[rows], self.vectors.multimodal[rows]
 
@@ -133,10 +156,15 @@ class ItemIndexes:
         """Whether the item's photo was read."""
         return bool(self.vectors.has_image[row])
 
-    def best_text_scores(self, query: Vectors, selection: Selection) -> Vectors:
+    def best_text_scores(
+        self,
+        query: Vectors,
+        selection: Selection,
+        until: float = math.inf,  # noqa: ARG002
+    ) -> tuple[Vectors, float]:
         """The inner products of a query [dim] with the text vectors of all selected rows."""
         scores: Vectors = self.vectors.text @ query
-        return scores if selection.is_everything else scores[selection.flags]
+        return (scores if selection.is_everything else scores[selection.flags]), 1.0
 
     def soft(self, queries: Vectors, gates: Vectors, k: int, allowed: Flags | None = None) -> Neighbours:
         """Find the `k` best rows by `gate * multimodal + (1 - gate) * text`, a gate [query] for each query.

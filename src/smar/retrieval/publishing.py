@@ -10,7 +10,7 @@ from smar.errors import DataError, MismatchError, ModelError
 from smar.progress import console
 from smar.retrieval.engine import IndexingModel
 from smar.retrieval.engines.milvus.address import MilvusAddress
-from smar.retrieval.engines.milvus.filling import Filling, alias_of
+from smar.retrieval.engines.milvus.filling import Filling
 from smar.retrieval.generations import Generation, current, prune, publish
 from smar.retrieval.index import IndexConfig
 from smar.retrieval.indexes import ItemIndexes
@@ -68,7 +68,7 @@ def write_generation(
         return generation
     texts = [] if log is None else frequent_queries(log)["query"].head(_SAMPLE).to_list()
     queries = model.embed_queries(texts).vectors if texts else None
-    with Filling(cluster, folder, alias_of(Path(run).resolve().name)) as filling:
+    with Filling(cluster, folder, Path(run).resolve().name) as filling:
         generation = publish(
             folder, lambda part: write(part, filling.fill(fresh.vectors, catalog, settings, queries))
         )

@@ -64,28 +64,26 @@ def write_stored(
 def read_stored(
     generation: Generation, cluster: MilvusAddress | None = None
 ) -> tuple[CatalogIndexes, Catalog]:
-    """Open what `write_stored` wrote; `cluster` is where the vectors are, if they are in one.
+    """Open what `write_stored` wrote; `cluster` is where its vectors are if it was indexed into one.
 
     Raises:
         DataError: a file is missing, damaged, or of another version; or the cluster has not these vectors.
-        MismatchError: a cluster is given but the vectors are here, or none is and they are not.
-        ConfigError: the cluster does not answer.
+        MismatchError: the vectors are in a cluster, and none is given.
+        Unavailable: the cluster does not answer.
     """
-    generation.check()
+    is_there = in_cluster(generation)
+    # Who searches in a cluster needs no vectors here.
+    generation.check(without=_VECTORS if is_there else None)
     manifest = _manifest(generation)
     try:
         table = pl.read_parquet(generation.path / _ITEMS)
         catalog = Catalog(table, (generation.path / manifest["shop"]).resolve())
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{generation.path}: cannot be read ({error}); index the shop again") from error
-    if in_cluster(generation) and cluster is not None:
-        return MilvusIndexes.load(generation.path, cluster), catalog
-    if in_cluster(generation):
+    if is_there and cluster is None:
         raise MismatchError(f"{generation.path}: its index is in Milvus; add --engine milvus://HOST:PORT")
-    if cluster is not None:
-        raise MismatchError(
-            f"{generation.path}: its index is on this machine; leave --engine out, or index the shop with it"
-        )
+    if is_there and cluster is not None:
+        return MilvusIndexes.load(generation.path, cluster), catalog
     return ItemIndexes.load(generation.path, read_vectors(generation)), catalog
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smar.data.catalog import Catalog
-from smar.errors import MismatchError, QueryError, SmarError
+from smar.errors import MismatchError, QueryError, SmarError, Unavailable
 from smar.model.compiled import CompiledQueries
 from smar.retrieval.engine import SearchEngine
 from smar.retrieval.engines.milvus.address import MilvusAddress
 from smar.retrieval.engines.milvus.filling import announce
 from smar.retrieval.engines.milvus.indexes import MilvusIndexes
-from smar.retrieval.generations import current, roll_back
+from smar.retrieval.generations import Generation, current, previous, roll_back
 from smar.retrieval.journal import Change, Journal, changed_items, read_changes
 from smar.retrieval.stored import folded_changes, read_words
 from smar.retrieval.suggestions import Suggestions, read_suggestions
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("smar.serving")
 _SECONDS_BETWEEN_LOOKS = 0.5
+_SECONDS_TO_ANNOUNCE = 5.0
 _PREPARED, _SECONDS_TO_PREPARE = 4_000, 30.0
 """So many of the log's most clicked queries are searched for ahead, as far as one comes in this time."""
 
@@ -122,7 +123,7 @@ class CurrentGeneration:
         self._looking = threading.Lock()
         self._refused = ""
         self._stop = threading.Event()
-        self._opened = self._open()
+        self._opened = self._open(current(self.index))
         self._thread = threading.Thread(target=self._follow, name="follow generations", daemon=True)
         self._thread.start()
         threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
@@ -165,29 +166,31 @@ class CurrentGeneration:
             if name in (self._opened.name, self._refused):
                 return
             try:
-                opened = self._open()
+                self._take(self._open(current(self.index)))
+            except Unavailable:
+                raise  # Later it may be opened.
             except SmarError:
                 self._refused = name
                 raise
-            with self._changing:
-                # What was changed while it was opened.
-                newer = read_changes(self.index, after=opened.segments.number)
-                self._opened = _with_segments(opened, opened.segments.with_changes(self.model, newer))
-            self._refused = ""
-            _log.info("generation %s answers", opened.name)
 
     def roll_back(self) -> None:
         """Let the generation before the current one answer again, and the cluster's alias name it.
 
         Raises:
             DataError: there is no earlier one.
-            Unavailable: the cluster does not switch its alias.
+            Unavailable: it is in a cluster that does not answer; then nothing is changed.
         """
-        roll_back(self.index)
-        self.look()
-        indexes = self._opened.segments.engine.indexes
+        with self._looking:
+            opened = self._open(previous(self.index))
+            roll_back(self.index)
+            self._take(opened)
+        indexes = opened.segments.engine.indexes
         if isinstance(indexes, MilvusIndexes):
-            announce(indexes)
+            try:
+                announce(indexes, seconds=_SECONDS_TO_ANNOUNCE)
+            except Unavailable as error:
+                # Searches do not go by the alias.
+                _log.error("the alias %s names another collection still: %s", indexes.facts.alias, error)
 
     def close(self) -> None:
         """Stop following and changing."""
@@ -195,8 +198,15 @@ class CurrentGeneration:
         self._thread.join()
         self._journal.close()
 
-    def _open(self) -> Opened:
-        generation = current(self.index)
+    def _take(self, opened: Opened) -> None:
+        """Answer from `opened`, and from what was changed while it was opened."""
+        with self._changing:
+            newer = read_changes(self.index, after=opened.segments.number)
+            self._opened = _with_segments(opened, opened.segments.with_changes(self.model, newer))
+        self._refused = ""
+        _log.info("generation %s answers", opened.name)
+
+    def _open(self, generation: Generation) -> Opened:
         engine = SearchEngine.open_generation(generation, self.model, self._cluster)
         folded = folded_changes(generation)
         segments = Segments.of(engine, read_words(generation, engine.catalog), folded)
@@ -215,6 +225,8 @@ class CurrentGeneration:
                         return
                     with suppress(QueryError):  # Its words may all be unwanted ones.
                         self._opened.searcher.prepare(query)
+        except Unavailable as error:
+            _log.error("frequent queries are not searched for ahead: %s", error)
         except SmarError as error:
             _log.error("only searches by words can be answered: %s", error)
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from smar.data.clicks import normalise_query
 from smar.data.images import ImageLimits, ImageUnreadable, read_image, read_image_bytes
-from smar.errors import QueryError
+from smar.errors import QueryError, Unavailable
+from smar.retrieval.engine import ImageMode
 from smar.retrieval.hybrid import DEPTH, fuse
 from smar.retrieval.index import Rows
 from smar.retrieval.results import VectorChoice
@@ -127,6 +128,11 @@ class Stopwatch:
     milliseconds: dict[str, float] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
+    @property
+    def until(self) -> float:
+        """When the time is over, in seconds of `time.monotonic`."""
+        return time.monotonic() + self.seconds - (time.perf_counter() - self.began)
+
     def has_time(self, step: str) -> bool:
         """Whether `step` may still be done; if not, that is noted."""
         if time.perf_counter() - self.began < self.seconds:
@@ -166,7 +172,8 @@ class Searcher:
             found = self._page(self._list(understood, ask, depth, wishes, watch), ask)
             if found.query is not None and watch.has_time("explain"):
                 with watch.step("explain"):
-                    found = found._replace(why=self._reasons(found.query, found.rows, wishes.allowed))
+                    why = self._reasons(found.query, found.rows, wishes.allowed, watch)
+                    found = found._replace(why=why)
             return found
         listed = self._listed(depth)
         key = (understood.q, understood.without, listed, ask.model_dump_json(include=_DECIDES))
@@ -203,7 +210,11 @@ class Searcher:
             return self._semantic(understood, ask, depth, wishes, watch)
         if ask.mode == "lexical":
             return self._lexical(understood, depth, wishes, watch)
-        semantic = self._semantic(understood, ask, DEPTH, wishes, watch)
+        try:
+            semantic = self._semantic(understood, ask, DEPTH, wishes, watch)
+        except Unavailable:
+            watch.left_out.append("semantic: the index cannot be reached")
+            semantic = Ranked(np.empty(0, np.int64), np.empty(0, np.float32), None, None, coverage=0.0)
         lists = [semantic.rows.tolist()]
         if watch.has_time("lexical"):
             lists.append(self._lexical(understood, DEPTH, wishes, watch).rows.tolist())
@@ -220,7 +231,8 @@ class Searcher:
             text, multimodal = self.segments.vectors(np.array([row]))
             own = Embedded(multimodal if has_photo else text, np.ones(1, np.float32))
             others = self.segments.shown_without(row)
-            found = self.segments.nearest(own, k, others, "always" if has_photo else "never")
+            image: ImageMode = "always" if has_photo else "never"
+            found = self.segments.nearest(own, k, others, image, watch.until)
         return _ranked(found, watch)
 
     def by_photo(self, data: bytes, limits: ImageLimits, k: int, watch: Stopwatch) -> Ranked:
@@ -236,7 +248,7 @@ class Searcher:
         with watch.step("embed"):
             own = Embedded(model.embed_photos(pixels[None]), np.ones(1, np.float32))
         with watch.step("search"):
-            found = self.segments.nearest(own, k, self.segments.shown, "always")
+            found = self.segments.nearest(own, k, self.segments.shown, "always", watch.until)
         return _ranked(found, watch)
 
     def explain(self, q: str, row: int, watch: Stopwatch) -> Explanation:
@@ -271,9 +283,10 @@ class Searcher:
         with watch.step("embed"):
             wanted = self._wanted(understood)
         with watch.step("search"):
-            found = self.segments.nearest(wanted, depth, wishes.allowed, ask.image)
+            until = watch.until
+            found = self.segments.nearest(wanted, depth, wishes.allowed, ask.image, until)
             if wishes.liked and len(found.rows):
-                found = self._liked(wanted, ask, depth, wishes, found)
+                found = self._liked(wanted, ask, depth, wishes, found, until)
         return _ranked(found, watch, float(wanted.gate[0]))._replace(query=wanted.vectors[0])
 
     def _wanted(self, understood: Understanding) -> Embedded:
@@ -284,9 +297,12 @@ class Searcher:
         vector = embedded.vectors[0] - _AGAINST * embedded.vectors[1:].sum(axis=0)
         return Embedded((vector / np.linalg.norm(vector)).astype(np.float32)[None], embedded.gate[:1])
 
-    def _reasons(self, query: Vectors, rows: Rows, allowed: Selected) -> list[Reason]:
-        ranked = np.sort(-self.segments.best_text_scores(query, allowed))
-        text, multimodal = self.segments.vectors(rows)
+    def _reasons(self, query: Vectors, rows: Rows, allowed: Selected, watch: Stopwatch) -> list[Reason]:
+        scores, coverage = self.segments.best_text_scores(query, allowed, watch.until)
+        if coverage < 1:
+            watch.left_out.append(f"explain: {1 - coverage:.1%} of the items could not be reached")
+        ranked = np.sort(-scores)
+        text, multimodal = self.segments.vectors(rows, watch.until)
         by_text, with_image = text @ query, multimodal @ query
         # A little above its own score: another way to sum a product may differ in the last bits.
         ranks = 1 + np.searchsorted(ranked, -by_text - _ROUNDING, side="left")
@@ -295,7 +311,9 @@ class Searcher:
             for text, both, rank in zip(by_text, with_image, ranks, strict=True)
         ]
 
-    def _liked(self, wanted: Embedded, ask: Ask, depth: int, wishes: Wishes, found: Nearest) -> Nearest:
+    def _liked(
+        self, wanted: Embedded, ask: Ask, depth: int, wishes: Wishes, found: Nearest, until: float
+    ) -> Nearest:
         """The best rows with boosts: the best of the items that share all of them are all that can win."""
         best, parts, coverage = abs(float(found.scores[0])), [], found.coverage
         for likes in itertools.product((True, False), repeat=len(wishes.liked)):
@@ -306,7 +324,7 @@ class Searcher:
                 chosen[place] = part
             if not any(part.count for part in chosen):
                 continue
-            of_these = self.segments.nearest(wanted, depth, tuple(chosen), ask.image)
+            of_these = self.segments.nearest(wanted, depth, tuple(chosen), ask.image, until)
             bonus = sum(weight for (_, weight), inside in zip(wishes.liked, likes, strict=True) if inside)
             parts.append((of_these.rows, of_these.scores + np.float32(bonus * best)))
             coverage = min(coverage, of_these.coverage)

@@ -6,6 +6,7 @@ second, small one beside it, until the next generation takes them in.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -150,11 +151,13 @@ class Segments:
         part, place = self.place(row)
         return tuple(one.shown.without(np.array([place])) if one is part else one.shown for one in self.parts)
 
-    def nearest(self, wanted: Embedded, k: int, selected: Selected, image: ImageMode) -> Nearest:
-        """The `k` best rows for one embedded query, equal scores by item id."""
+    def nearest(
+        self, wanted: Embedded, k: int, selected: Selected, image: ImageMode, until: float
+    ) -> Nearest:
+        """The `k` best rows for one embedded query, equal scores by item id; needed `until` then (`time.monotonic`)."""
         found, searched = [], 0.0
         for part, selection in zip(self.parts, selected, strict=True):
-            (of_part,) = part.engine.nearest(wanted, k, selection, image)
+            (of_part,) = part.engine.nearest(wanted, k, selection, image, until)
             found.append((of_part.rows + part.first, of_part.scores))
             searched += of_part.coverage * len(part)
         return Nearest(*self.best(found, k), of_part.vectors, searched / self.rows)
@@ -180,24 +183,27 @@ class Segments:
             order = np.lexsort((ids, -scores))[:k]
         return rows[order], scores[order]
 
-    def vectors(self, rows: Rows) -> tuple[Vectors, Vectors]:
+    def vectors(self, rows: Rows, until: float = math.inf) -> tuple[Vectors, Vectors]:
         """Text and multimodal vectors of some rows."""
         text = np.empty((len(rows), self.engine.indexes.dim), np.float32)
         multimodal = np.empty_like(text)
         for part in self.parts:
             inside = (rows >= part.first) & (rows < part.first + len(part))
             if inside.any():
-                text[inside], multimodal[inside] = part.engine.indexes.vectors_of(rows[inside] - part.first)
+                places = rows[inside] - part.first
+                text[inside], multimodal[inside] = part.engine.indexes.vectors_of(places, until)
         return text, multimodal
 
-    def best_text_scores(self, query: Vectors, selected: Selected) -> Vectors:
-        """The inner products of a query with the text vectors of selected rows: all, or as many as are told."""
-        return np.concatenate(
-            [
-                part.engine.indexes.best_text_scores(query, selection)
-                for part, selection in zip(self.parts, selected, strict=True)
-            ]
-        )
+    def best_text_scores(self, query: Vectors, selected: Selected, until: float) -> tuple[Vectors, float]:
+        """The inner products of a query with the text vectors of selected rows: all, or as many as are told.
+
+        Also the share of the items that was searched.
+        """
+        found = [
+            part.engine.indexes.best_text_scores(query, selection, until)
+            for part, selection in zip(self.parts, selected, strict=True)
+        ]
+        return np.concatenate([scores for scores, _ in found]), min(coverage for _, coverage in found)
 
     def has_photo(self, row: int) -> bool:
         """Whether the item's photo was read."""

@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import Field
 
 from smar.config import Config
-from smar.errors import ConfigError
+from smar.errors import ConfigError, Unavailable
+from smar.files import digest
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -20,6 +21,11 @@ _PORT = 19530
 _TOKEN = "SMAR_MILVUS_TOKEN"  # noqa: S105 - the name of a variable
 _NEVER = range(1100, 1200), range(100, 300), range(1400, 1500)
 """Codes of Milvus for what will not succeed by waiting: wrong parameters, names that do not exist, rights."""
+_LOADING = 103, 202
+"""Of these, those of what is not loaded yet."""
+_REFUSALS = "UNAUTHENTICATED", "PERMISSION_DENIED", "INVALID_ARGUMENT", "UNIMPLEMENTED"
+_LONGEST_ALIAS = 200
+_PATIENCE = 60.0
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 
 
@@ -38,12 +44,14 @@ class MilvusAddress(Config):
     """Whether to encrypt."""
     name: str | None = None
     """The alias that names the current generation's collection; `smar_` and the run's name, if not given."""
-    shards: int = Field(default=2, ge=1, le=64)
+    shards: int = Field(default=2, ge=1, le=16)
     """Parts that a collection is written in, each by another node."""
     replicas: int = Field(default=1, ge=1)
     """How often each part is kept in the memory of query nodes."""
-    seconds: float = Field(default=3.0, gt=0)
-    """For a search to be answered in, retries included."""
+    seconds: float = Field(default=3.0, gt=0, allow_inf_nan=False)
+    """For a search to be answered in, retries included; a service's own deadline may be sooner."""
+    grace: float = Field(default=10.0, ge=0, allow_inf_nan=False)
+    """Seconds that services have to open a new generation before old collections are dropped."""
     least_recall: float = Field(default=0.95, ge=0, le=1)
     """Recall at 50 of an exact search that a generation must show before it is published."""
 
@@ -70,6 +78,10 @@ class MilvusAddress(Config):
         if parts.username or parts.password:
             raise ConfigError(f"--engine: give USER:PASSWORD in {_TOKEN}, not where everybody can read it")
         settings = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if settings.keys() & {"host", "port", "tls"}:
+            raise ConfigError(
+                f"--engine {text}: host, port and tls stand before the question mark; {example}"
+            )
         if "name" in settings and not _NAME.fullmatch(settings["name"]):
             raise ConfigError(
                 f"--engine {text}: a name has letters, digits and underscores, and no digit first"
@@ -83,13 +95,32 @@ class MilvusAddress(Config):
         return cls.check(found, where=f"--engine {text}")
 
     def __str__(self) -> str:
-        return f"{'milvus+tls' if self.tls else 'milvus'}://{self.host}:{self.port}"
+        return f"{'milvus+tls' if self.tls else 'milvus'}://{self._place}"
+
+    @property
+    def _place(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    def patient(self) -> MilvusAddress:
+        """The same, for calls of which nobody waits for a single one."""
+        return self.model_copy(update={"seconds": _PATIENCE})
+
+    def alias(self, run: str) -> str:
+        """What to call the alias of a run's current collection."""
+        if self.name is not None:
+            return self.name
+        plain = "".join(char if char.isascii() and char.isalnum() else "_" for char in run)
+        # Other letters become the same, and long names are cut: what they were has to tell.
+        mark = "" if plain == run and len(run) < _LONGEST_ALIAS else f"_{digest(run)[:8]}"
+        return f"smar_{plain[:_LONGEST_ALIAS]}{mark}"
 
     def connect(self) -> MilvusClient:
         """A client, not yet connected to anything.
 
         Raises:
-            ConfigError: pymilvus is not installed, or nothing answers there.
+            ConfigError: pymilvus is not installed.
+            Unavailable: nothing answers there.
         """
         try:
             from pymilvus import MilvusClient
@@ -97,11 +128,11 @@ class MilvusAddress(Config):
             raise ConfigError(f"--engine {self} needs pymilvus; run `pip install 'smar[milvus]'`") from error
         # It would log each failed call with its traceback, those that are tried again too.
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
-        uri = f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
+        uri = f"{'https' if self.tls else 'http'}://{self._place}"
         try:
             return MilvusClient(uri, token=os.environ.get(_TOKEN, ""), timeout=self.seconds)
         except cluster_errors() as error:
-            raise ConfigError(f"--engine {self}: nothing answers there ({reason(error)})") from error
+            raise Unavailable(f"--engine {self}: nothing answers there ({reason(error)})") from error
 
 
 def cluster_errors() -> tuple[type[Exception], ...]:
@@ -109,15 +140,21 @@ def cluster_errors() -> tuple[type[Exception], ...]:
     from grpc import RpcError
     from pymilvus.exceptions import MilvusException
 
-    return MilvusException, RpcError
+    return MilvusException, RpcError, TimeoutError
 
 
 def may_pass(error: Exception) -> bool:
     """Whether a call that failed so may succeed a little later."""
     code = getattr(error, "code", None)
-    return not any(code in codes for codes in _NEVER)
+    if callable(code):  # Of a connection.
+        return str(code()) not in {f"StatusCode.{name}" for name in _REFUSALS}
+    if getattr(error, "retriable", False) or code in _LOADING:
+        return True
+    if isinstance(error, TimeoutError):
+        return True
+    return type(error).__name__ == "MilvusException" and not any(code in codes for codes in _NEVER)
 
 
 def reason(error: Exception) -> str:
     """What is wrong, in a few words."""
-    return " ".join(str(error).split())[:200]
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -70,7 +70,7 @@ def _check_recall(indexes: MilvusIndexes, side: Side, own: Vectors, asked: Vecto
     address, k = indexes.collection.address, min(_RECALL_AT, len(own))
     exact = scan([Exact(asked, own)], k, None)
     near = indexes.nearest(side, asked, np.ones(len(asked), np.float32), k, _everything(own))
-    recall = float((near.scores >= exact.scores[:, -1:] - _ROUNDING).mean())
+    recall = float(((near.rows >= 0) & (near.scores >= exact.scores[:, -1:] - _ROUNDING)).mean())
     if recall < address.least_recall:
         raise DataError(
             f"{address}: recall of {side} vectors at {k} is {recall:.3f} of an exact search, below "

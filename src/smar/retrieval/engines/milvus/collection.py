@@ -8,8 +8,10 @@ parts as for the query; the share of witnesses that it brings back is the share 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -31,10 +33,13 @@ _ID = "id"
 DEEPEST = 16_384
 """Rows that Milvus returns for a query at most."""
 _TRIES_FOR_THE_WHOLE = 3
-_TRIES_IN_TIME = 5
+_LEAST_SECONDS = 0.05
 _PAUSES = (0.02, 0.05, 0.1, 0.2)
 _ROUNDS = np.float32(2**-20)
 """Scores are rounded to this: the same vector may be scored with other last bits in another part."""
+
+
+_CALLS = ThreadPoolExecutor(64, thread_name_prefix="milvus")
 
 
 class Matches(NamedTuple):
@@ -58,8 +63,17 @@ class Collection:
     settings: dict[str, Any] = field(default_factory=dict)
     """Of the index, for a search."""
 
-    def search(self, queries: Vectors, partitions: Sequence[str], k: int, expression: str = "") -> Matches:
+    def search(
+        self,
+        queries: Vectors,
+        partitions: Sequence[str],
+        k: int,
+        expression: str = "",
+        until: float = math.inf,
+    ) -> Matches:
         """The `k` best keys of each query in some partitions, of those that pass `expression`.
+
+        `until` is when the answer is needed, in seconds of `time.monotonic`; `address.seconds` may be sooner.
 
         Raises:
             QueryError: Milvus does not go so deep.
@@ -70,7 +84,7 @@ class Collection:
         if limit > DEEPEST:
             raise QueryError(f"k = {k}: a cluster is searched {DEEPEST - expected:,} hits deep; ask for less")
         asked = np.concatenate([queries, self.witness[None]])
-        until = time.monotonic() + self.address.seconds
+        until = min(until, time.monotonic() + self.address.seconds)
         best: Matches | None = None
         for _ in range(_TRIES_FOR_THE_WHOLE):
             try:
@@ -100,13 +114,13 @@ class Collection:
         assert best is not None
         return best
 
-    def vectors(self, keys: Sequence[int]) -> Vectors:
+    def vectors(self, keys: Sequence[int], until: float = math.inf) -> Vectors:
         """The vectors of some keys, in their order.
 
         Raises:
             Unavailable: nothing answered in time, or not all of them could be reached.
         """
-        until = time.monotonic() + self.address.seconds
+        until = min(until, time.monotonic() + self.address.seconds)
         wanted = sorted(set(keys))
         while True:
             found = self._try(
@@ -147,10 +161,11 @@ class Collection:
         """The answer of a call that is told its seconds, tried again until the time is over."""
         tries = 0
         while True:
-            left = until - time.monotonic()
+            # Another try may find another node, so that none waits for all the time that is left.
+            seconds = max(_LEAST_SECONDS, (until - time.monotonic()) / 2)
             try:
-                # Another try may find another node, so that none waits for the whole time.
-                return call(max(0.05, min(left, self.address.seconds / _TRIES_IN_TIME)))
+                # The client keeps to its seconds but where it mends its connection, which takes it up to half a minute.
+                return _CALLS.submit(call, seconds).result(seconds + _LEAST_SECONDS)
             except cluster_errors() as error:
                 if time.monotonic() >= until or not may_pass(error):
                     raise Unavailable(
@@ -160,15 +175,20 @@ class Collection:
             tries += 1
 
 
+def rounded(scores: Vectors) -> Vectors:
+    """Scores without the last bits, in which the same vector may differ from itself."""
+    return np.asarray(np.round(scores / _ROUNDS) * _ROUNDS, np.float32)
+
+
 def _read(found: Sequence[Sequence[Any]], k: int, expected: int) -> Matches:
     *answers, witnesses = found
     coverage = sum(hit[_ID] < 0 for hit in witnesses) / expected if expected else 1.0
     keys, scores = [], []
     for hits in answers:
         of_items = [(hit[_ID], hit["distance"]) for hit in hits if hit[_ID] >= 0]
-        rounded = np.round(np.array([score for _, score in of_items], np.float32) / _ROUNDS) * _ROUNDS
+        found_scores = rounded(np.array([score for _, score in of_items], np.float32))
         found_keys = np.array([key for key, _ in of_items], np.int64)
-        order = np.lexsort((found_keys, -rounded))[:k]
+        order = np.lexsort((found_keys, -found_scores))[:k]
         keys.append(found_keys[order])
-        scores.append(rounded[order])
+        scores.append(found_scores[order])
     return Matches(keys, scores, min(1.0, coverage))

@@ -6,12 +6,13 @@ twice is there once. Nothing that readers use is touched before the checks have 
 
 from __future__ import annotations
 
+import fcntl
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import numpy as np
 
@@ -50,45 +51,66 @@ _NEAR, _LENGTH = 0.01, 1.05
 _LONGEST_WAIT = 600.0
 """Seconds for which a cluster may refuse a batch, or take to build or load an index, until it is given up."""
 _LONGEST_PAUSE = 10.0
-_NOTE = ".collections"
-
-
-def alias_of(name: str) -> str:
-    """What to call the alias of a run of that name."""
-    plain = "".join(char if char.isascii() and char.isalnum() else "_" for char in name)
-    return f"smar_{plain or 'run'}"
+_SECONDS_A_CALL = 30.0
+_NOTE, _LOCK = ".collections", ".collections.lock"
 
 
 class Filling:
     """Fills a collection for a new generation, and at its end drops those that no generation in `folder` has any more.
 
     All collections that were made for the folder and may still be there are noted in it, before they are made: so the
-    next one drops what a killed one left behind, and what was out of reach.
+    next one drops what a killed one left behind, and what was out of reach. One process at a time.
+
+    Raises:
+        ConfigError: pymilvus is not installed.
+        DataError: another process fills a collection for the folder.
+        Unavailable: the cluster does not answer.
     """
 
-    def __init__(self, address: MilvusAddress, folder: Path, alias: str) -> None:
-        self._address = address
+    def __init__(self, address: MilvusAddress, folder: Path, run: str) -> None:
+        self._address = address.patient()
+        self._grace = address.grace
         self._folder = folder
-        self._alias = address.name or alias
+        self._alias = address.alias(run)
         self._client = address.connect()
-        self._note = folder / _NOTE
-        self._known: set[str] = set()
+        self._notes: set[str] = set()
+        self._before: set[str] | None = None
         self._filled: MilvusIndexes | None = None
+        self._lock: TextIO | None = None
 
     def __enter__(self) -> Self:
-        self._known = self._held()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self._folder / _LOCK).open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise DataError(
+                f"{self._folder}: another process is indexing into a cluster; wait for it to end"
+            ) from error
         with suppress(FileNotFoundError):
-            self._known |= set(self._note.read_text(encoding="utf-8").split())
+            self._notes = set((self._folder / _NOTE).read_text(encoding="utf-8").splitlines())
+        self._before = self._held()
+        self._notes |= {self._line(name) for name in self._before or ()}
         return self
 
     def __exit__(self, *_: object) -> None:
+        assert self._lock is not None
         held = self._held()
-        for name in sorted(self._known - held):
-            with suppress(*cluster_errors()):  # It stays on the note, and is dropped another time.
-                if self._client.has_collection(name):
-                    self._client.drop_collection(name)
-                self._known.remove(name)
-        write_text(self._note, "\n".join(sorted(self._known | held)))
+        # Where a generation's facts cannot be read now, none is dropped: it may be the one that answers.
+        if held is not None:
+            lines = {self._line(name) for name in held}
+            gone = [line for line in sorted(self._notes - lines) if line.startswith(f"{self._address} ")]
+            if any(line.split()[1] in (self._before or ()) for line in gone):
+                time.sleep(self._grace)
+            for line in gone:
+                with suppress(*cluster_errors()):  # It stays on the note, and is dropped another time.
+                    name = line.split()[1]
+                    if self._client.has_collection(name, timeout=_SECONDS_A_CALL):
+                        self._client.drop_collection(name, timeout=_SECONDS_A_CALL)
+                    self._notes.remove(line)
+        self._write_notes()
+        self._lock.close()
 
     def fill(
         self, vectors: ItemVectors, catalog: Catalog, config: IndexConfig, queries: Vectors | None
@@ -117,8 +139,8 @@ class Filling:
             witnesses=dict.fromkeys(parts, _WITNESSES),
             config=config.model_dump(mode="json"),
         )
-        self._known.add(facts.collection)
-        write_text(self._note, "\n".join(sorted(self._known)))
+        self._notes.add(self._line(facts.collection))
+        self._write_notes()
         witness = vectors.text[0] if len(vectors) else np.eye(1, vectors.dim, dtype=np.float32)[0]
         client, collection = self._client, facts.collection
         indexes = MilvusIndexes.of(
@@ -140,17 +162,22 @@ class Filling:
         assert self._filled is not None
         announce(self._filled)
 
-    def _held(self) -> set[str]:
-        """The collections of the generations in the folder."""
-        held = set()
-        for generation in generations(self._folder):
-            if (generation.path / FOLDER).is_dir():
-                with suppress(DataError):  # A damaged one can no longer be searched.
-                    held.add(read_facts(generation.path).collection)
-        return held
+    def _line(self, collection: str) -> str:
+        return f"{self._address} {collection}"
+
+    def _write_notes(self) -> None:
+        write_text(self._folder / _NOTE, "".join(f"{line}\n" for line in sorted(self._notes)))
+
+    def _held(self) -> set[str] | None:
+        """The collections of the generations in the folder; None if one of them cannot be told."""
+        there = [one.path for one in generations(self._folder) if (one.path / FOLDER).is_dir()]
+        try:
+            return {read_facts(path).collection for path in there}
+        except DataError:
+            return None
 
 
-def announce(indexes: MilvusIndexes) -> None:
+def announce(indexes: MilvusIndexes, seconds: float = _LONGEST_WAIT) -> None:
     """Let the alias name this collection, for whoever reads the cluster by it; it switches in one step.
 
     Raises:
@@ -159,14 +186,15 @@ def announce(indexes: MilvusIndexes) -> None:
     client, facts = indexes.collection.client, indexes.facts
 
     def point() -> None:
-        if facts.alias in client.list_aliases(facts.collection)["aliases"]:
+        wait = {"timeout": _SECONDS_A_CALL}
+        if facts.alias in client.list_aliases(facts.collection, **wait)["aliases"]:
             return
         try:
-            client.alter_alias(facts.collection, facts.alias)
-        except cluster_errors():
-            client.create_alias(facts.collection, facts.alias)
+            client.alter_alias(facts.collection, facts.alias, **wait)
+        except cluster_errors():  # There may be none yet.
+            client.create_alias(facts.collection, facts.alias, **wait)
 
-    _until_done(point, f"naming {facts.collection} {facts.alias}")
+    _until_done(point, f"naming {facts.collection} {facts.alias}", seconds)
 
 
 def _create(
@@ -185,9 +213,16 @@ def _create(
             schema.add_field(field.name, DataType.ARRAY, **words)
         else:
             schema.add_field(field.name, DataType.INT8 if field.kind == "flag" else DataType.DOUBLE)
-    client.create_collection(collection, schema=schema, num_shards=address.shards)
-    for partition in (WITHOUT_IMAGE, *PARTITIONS):
-        client.create_partition(collection, partition)
+    wait = {"timeout": _SECONDS_A_CALL}
+
+    def create() -> None:
+        if not client.has_collection(collection, **wait):
+            client.create_collection(collection, schema=schema, num_shards=address.shards, **wait)
+        for partition in (WITHOUT_IMAGE, *PARTITIONS):
+            if not client.has_partition(collection, partition, **wait):
+                client.create_partition(collection, partition, **wait)
+
+    _until_done(create, f"creating {collection}")
 
 
 def _batches(
@@ -243,7 +278,9 @@ def _make_searchable(
     params.add_index(VECTOR, index_type=kind, metric_type="IP", params=settings)
     with console.status("Milvus builds and loads the index"):
         _until_done(lambda: client.flush(collection, timeout=_LONGEST_WAIT), f"writing {collection}")
-        client.create_index(collection, params, timeout=_LONGEST_WAIT)
+        _until_done(
+            lambda: client.create_index(collection, params, timeout=_LONGEST_WAIT), f"indexing {collection}"
+        )
         _until_done(
             lambda: client.load_collection(
                 collection, replica_number=address.replicas, timeout=_LONGEST_WAIT
@@ -252,13 +289,13 @@ def _make_searchable(
         )
 
 
-def _until_done(call: Callable[[], object], what: str) -> None:
+def _until_done(call: Callable[[], object], what: str, seconds: float = _LONGEST_WAIT) -> None:
     """Call until it succeeds, with longer and longer pauses.
 
     Raises:
-        Unavailable: it still fails after ten minutes, or will always.
+        Unavailable: it still fails when the time is over, or will always.
     """
-    until, pause = time.monotonic() + _LONGEST_WAIT, 0.1
+    until, pause = time.monotonic() + seconds, 0.1
     while True:
         try:
             call()

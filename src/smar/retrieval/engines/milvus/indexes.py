@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,16 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from smar.errors import DataError, MismatchError, QueryError
+from smar.errors import DataError, MismatchError, QueryError, Unavailable
 from smar.files import whole_folder
-from smar.retrieval.engines.milvus.address import MilvusAddress
-from smar.retrieval.engines.milvus.collection import DEEPEST, Collection
+from smar.retrieval.engines.milvus.address import MilvusAddress, cluster_errors, reason
+from smar.retrieval.engines.milvus.collection import DEEPEST, Collection, rounded
 from smar.retrieval.engines.milvus.schema import (
-    MOST_LISTED,
     PARTITIONS,
     Field,
     Side,
-    expression,
+    passing,
     rows_of,
 )
 from smar.retrieval.index import IndexConfig, Reached, Rows
@@ -96,12 +96,18 @@ class MilvusIndexes:
         return min(reach, DEEPEST - self._most_witnesses) if k <= DEEPEST - self._most_witnesses else k
 
     def nearest(
-        self, choice: VectorChoice, queries: Vectors, gates: Vectors, k: int, selection: Selection
+        self,
+        choice: VectorChoice,
+        queries: Vectors,
+        gates: Vectors,
+        k: int,
+        selection: Selection,
+        until: float = math.inf,
     ) -> Reached:
         """The `k` nearest rows of each query among those selected; see `CatalogIndexes`.
 
         Raises:
-            QueryError: `k` is below 1 or beyond what Milvus returns, or the cluster cannot apply the filters.
+            QueryError: `k` is below 1 or beyond what Milvus returns.
             Unavailable: nothing answered in time.
         """
         if k < 1:
@@ -116,11 +122,11 @@ class MilvusIndexes:
             shape = (len(queries), found)
             return Reached(np.empty(shape, np.float32), np.empty(shape, np.int64))
         if choice == "soft":
-            return self._soft(queries, gates, found, selection)
-        scores, rows, coverage = self._side(choice, queries, self._reach(found), selection)
+            return self._soft(queries, gates, found, selection, until)
+        scores, rows, coverage = self._side(choice, queries, found, selection, until)
         return _table(scores, rows, found, coverage)
 
-    def vectors_of(self, rows: Rows) -> tuple[Vectors, Vectors]:
+    def vectors_of(self, rows: Rows, until: float = math.inf) -> tuple[Vectors, Vectors]:
         """The text and the multimodal vectors of some rows, each float32 [row, dim].
 
         Raises:
@@ -130,17 +136,22 @@ class MilvusIndexes:
             return np.empty((0, self.dim), np.float32), np.empty((0, self.dim), np.float32)
         text = 2 * rows
         multimodal = text + self.images[rows]
-        found = self.collection.vectors([*text.tolist(), *multimodal.tolist()])
+        found = self.collection.vectors([*text.tolist(), *multimodal.tolist()], until)
         return found[: len(rows)], found[len(rows) :]
 
     def has_image(self, row: int) -> bool:
         """Whether the item's photo was read."""
         return bool(self.images[row])
 
-    def best_text_scores(self, query: Vectors, selection: Selection) -> Vectors:
+    def best_text_scores(
+        self, query: Vectors, selection: Selection, until: float = math.inf
+    ) -> tuple[Vectors, float]:
         """The inner products of a query [dim] with the text vectors of selected rows, the best 16,000 or so."""
         k = min(selection.count, DEEPEST - self._most_witnesses)
-        return self._side("text", query[None], k, selection)[0][0] if k else np.empty(0, np.float32)
+        if not k:
+            return np.empty(0, np.float32), 1.0
+        (scores,), _, coverage = self._side("text", query[None], k, selection, until)
+        return scores, coverage
 
     def save(self, folder: Path) -> None:
         """Write what has to be known of the collection into `folder`; vectors stay in the cluster."""
@@ -155,7 +166,7 @@ class MilvusIndexes:
 
         Raises:
             DataError: a file is missing or damaged, or the cluster has no such collection.
-            ConfigError: the cluster does not answer.
+            Unavailable: the cluster does not answer.
         """
         facts = read_facts(folder)
         try:
@@ -166,7 +177,11 @@ class MilvusIndexes:
                 f"{folder}: what is known of the collection cannot be read ({error}); index the shop again"
             ) from error
         client = address.connect()
-        if not client.has_collection(facts.collection):
+        try:
+            is_there = client.has_collection(facts.collection, timeout=address.seconds)
+        except cluster_errors() as error:
+            raise Unavailable(f"{address}: does not answer ({reason(error)})") from error
+        if not is_there:
             raise DataError(
                 f"{address}: has no collection {facts.collection}; index the shop into this cluster again"
             )
@@ -189,30 +204,38 @@ class MilvusIndexes:
         return cls(collection, facts, config, images)
 
     def _side(
-        self, side: Side, queries: Vectors, k: int, selection: Selection
+        self, side: Side, queries: Vectors, k: int, selection: Selection, until: float
     ) -> tuple[list[Vectors], list[Rows], float]:
+        """At least the `k` best of each query, if they can be reached."""
         fields = [Field(*field) for field in self.facts.fields]  # type: ignore[arg-type]
-        passing = expression(selection, fields, side)
-        if passing is None:
-            raise QueryError(
-                f"{selection.count:,} items pass, by a filter that the cluster does not know or after many changes; "
-                f"it can be told up to {MOST_LISTED:,}: narrow the search, or index the shop again"
-            )
-        matches = self.collection.search(queries, PARTITIONS[side], k, passing)
-        return matches.scores, [rows_of(found) for found in matches.keys], matches.coverage
+        told = passing(selection, fields, side)
+        deepest = DEEPEST - self._most_witnesses
+        reach = self._reach(k)
+        while True:
+            matches = self.collection.search(queries, PARTITIONS[side], reach, told.expression, until)
+            rows = [rows_of(found) for found in matches.keys]
+            if told.is_all:
+                return matches.scores, rows, matches.coverage
+            kept = [selection.flags[found] for found in rows]
+            if all(np.count_nonzero(inside) >= k for inside in kept) or reach >= deepest:
+                scores = [of_query[inside] for of_query, inside in zip(matches.scores, kept, strict=True)]
+                return (
+                    scores,
+                    [found[inside] for found, inside in zip(rows, kept, strict=True)],
+                    matches.coverage,
+                )
+            reach = min(deepest, 4 * reach)
 
-    def _soft(self, queries: Vectors, gates: Vectors, k: int, selection: Selection) -> Reached:
+    def _soft(self, queries: Vectors, gates: Vectors, k: int, selection: Selection, until: float) -> Reached:
         """By `gate * multimodal + (1 - gate) * text`, among what either side finds."""
-        depth = self._reach(k)
-        sides = [self._side(side, queries, depth, selection) for side in ("text", "multimodal")]
+        sides = [self._side(side, queries, k, selection, until) for side in ("text", "multimodal")]
         scores, rows = [], []
         for query in range(len(queries)):
             union = np.union1d(sides[0][1][query], sides[1][1][query])
-            text, multimodal = self.vectors_of(union)
+            text, multimodal = self.vectors_of(union, until)
             gate = gates[query]
-            mixed = ((1 - gate) * (text @ queries[query]) + gate * (multimodal @ queries[query])).astype(
-                np.float32
-            )
+            mixed = (1 - gate) * (text @ queries[query]) + gate * (multimodal @ queries[query])
+            mixed = rounded(mixed.astype(np.float32))
             order = np.lexsort((union, -mixed))[:k]
             scores.append(mixed[order])
             rows.append(union[order])

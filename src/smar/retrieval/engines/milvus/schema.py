@@ -35,7 +35,11 @@ _UNFILTERED = {"item_id", "title", "description", "image"}
 """Columns of which nearly every row has another value: a filter on them passes few rows, which are listed."""
 _EXACT_INTEGER = 2**53
 _FEW = 1_000
-MOST_LISTED = 10_000
+"""So few rows are named one by one."""
+_MOST_FIELDS = 60
+"""Milvus takes 64 in a collection, unless it is told otherwise."""
+_NEVER = f"{KEY} < {-(2**62)}"
+_LARGEST_SINGLE = float(np.finfo(np.float32).max)
 
 
 class Field(NamedTuple):
@@ -60,9 +64,8 @@ def fields_of(catalog: Catalog) -> tuple[Field, ...]:
     """Fields for the columns that a cluster can filter; filters on other columns are looked up here."""
     columns = [name for name in catalog.table.columns if name not in _UNFILTERED]
     kinds = [(name, _kind(catalog.table[name])) for name in columns]
-    return tuple(
-        Field(name, f"c{place}", kind) for place, (name, kind) in enumerate(kinds) if kind is not None
-    )
+    known = [(name, kind) for name, kind in kinds if kind is not None]
+    return tuple(Field(name, f"c{place}", kind) for place, (name, kind) in enumerate(known[:_MOST_FIELDS]))
 
 
 def cells(values: pl.Series, kind: Kind) -> list[Any]:
@@ -76,29 +79,30 @@ def cells(values: pl.Series, kind: Kind) -> list[Any]:
     return values.cast(pl.Float64).fill_null(math.nan).to_list()
 
 
-def expression(selection: Selection, fields: Sequence[Field], side: str) -> str | None:
-    """What lets the selected items of a side pass, and all keys that are no items'; empty if everything may.
+class Passing(NamedTuple):
+    """What a cluster is told of a selection."""
 
-    None: a filter cannot be said to the cluster, and passes too many rows to list.
-    """
+    expression: str
+    """Lets the selected items pass, and all keys that are no items'; empty if everything may."""
+    is_all: bool
+    """Whether that says it all; if not, further items pass, which have to be left out afterwards."""
+
+
+def passing(selection: Selection, fields: Sequence[Field], side: str) -> Passing:
+    """Say a selection of rows to the cluster, for one side's vectors."""
     if selection.is_everything:
-        return ""
+        return Passing("", is_all=True)
     if selection.count <= _FEW:
-        return _listed(np.flatnonzero(selection.flags), side)
+        return Passing(f"{_listed(np.flatnonzero(selection.flags), side)} or {KEY} < 0", is_all=True)
     by_column = {field.column: field for field in fields}
-    conditions = [_all(filters, by_column) for filters in selection.passing]
-    conditions += [
-        None if inside is None else f"not ({inside})"
-        for inside in (_all(filters, by_column) for filters in selection.failing)
-    ]
-    if selection.hidden:
-        conditions.append(f"not ({_listed(np.array(selection.hidden), side, items_alone=True)})")
-    known = [condition for condition in conditions if condition is not None]
-    if len(known) < len(conditions) or len(selection.hidden) > MOST_LISTED:
-        if selection.count > MOST_LISTED:
-            return None
-        return _listed(np.flatnonzero(selection.flags), side)
-    return f"({' and '.join(known)}) or {KEY} < 0"
+    wanted = [_all(filters, by_column) for filters in selection.passing]
+    unwanted = [_all(filters, by_column) for filters in selection.failing]
+    if 0 < len(selection.hidden) <= _FEW:
+        unwanted.append(_listed(np.array(selection.hidden), side))
+    is_all = None not in (*wanted, *unwanted) and len(selection.hidden) <= _FEW
+    conditions = [text for text in wanted if text is not None]
+    conditions += [f"not ({text})" for text in unwanted if text is not None]
+    return Passing(f"({' and '.join(conditions)}) or {KEY} < 0" if conditions else "", is_all)
 
 
 def _kind(values: pl.Series) -> Kind | None:
@@ -134,10 +138,9 @@ def _more(value: object, limit: int) -> bool:
     return isinstance(value, int) and value > limit
 
 
-def _listed(rows: Rows, side: str, *, items_alone: bool = False) -> str:
+def _listed(rows: Rows, side: str) -> str:
     listed = sorted({key for partition in PARTITIONS[side] for key in keys(rows, partition)})
-    inside = f"{KEY} in {listed}"
-    return inside if items_alone else f"{inside} or {KEY} < 0"
+    return f"{KEY} in {listed}"
 
 
 def _all(filters: Filters, fields: Mapping[str, Field]) -> str | None:
@@ -147,38 +150,42 @@ def _all(filters: Filters, fields: Mapping[str, Field]) -> str | None:
 
 
 def _condition(field: Field | None, value: FilterValue) -> str | None:
-    """Whether one filter passes; the value's type was checked when its flags were compiled."""
+    """Whether one filter passes; the value's type was checked when its flags were compiled. None: unknown there."""
     if field is None:
         return None
     if isinstance(value, Mapping):
-        bounds = [_number(bound, field.kind) for bound in value.values()]
-        signs = [">=" if name == "min" else "<=" for name in value]
-        if None in bounds:
-            return None
-        return "(" + " and ".join(f"{field.name} {s} {b}" for s, b in zip(signs, bounds, strict=True)) + ")"
+        signs = {"min": ">=", "max": "<="}
+        bounds = [f"{field.name} {signs[name]} {_bound(bound, field.kind)}" for name, bound in value.items()]
+        return f"({' and '.join(bounds)})"
     values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    literals = [_literal(field, one) for one in values]
-    known = [literal for literal in literals if literal is not None]
-    if len(known) < len(literals):
-        return None
+    known = [literal for one in values if (literal := _literal(field, one)) is not None]
+    if not known:
+        return _NEVER
     if field.kind == "words":
         return "(" + " or ".join(f"array_contains({field.name}, {literal})" for literal in known) + ")"
     return f"{field.name} in [{', '.join(known)}]"
 
 
 def _literal(field: Field, value: object) -> str | None:
+    """A value as the collection's cells are; None if no cell can be equal to it."""
     if field.kind == "flag":
         return str(int(bool(value)))
     if isinstance(value, str):
         return None if field.kind == "word" and value == _EMPTY else _quoted(value)
-    return _number(value, field.kind)
-
-
-def _number(value: object, kind: Kind) -> str | None:
     assert isinstance(value, int | float)
-    if isinstance(value, int) and abs(value) >= _EXACT_INTEGER:
+    if field.kind == "single" and abs(float(value)) > _LARGEST_SINGLE:
         return None
-    return repr(float(np.float32(value)) if kind == "single" else float(value))
+    return repr(_rounded(value, field.kind))
+
+
+def _bound(value: int | float, kind: Kind) -> str:
+    within = min(max(float(value), -_LARGEST_SINGLE), _LARGEST_SINGLE) if kind == "single" else value
+    return repr(_rounded(within, kind))
+
+
+def _rounded(value: int | float, kind: Kind) -> float:
+    # Integers beyond 2^53 are rounded, but no cell is as large.
+    return float(np.float32(value)) if kind == "single" else float(value)
 
 
 def _quoted(text: str) -> str:
