@@ -49,7 +49,8 @@ class CompiledQueries:
         """From this P(q) on, a query meets multimodal vectors."""
         self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(header["max_query_tokens"])
+        self._most_tokens: int = header["max_query_tokens"]
+        self._tokenizer.enable_truncation(self._most_tokens)
         self._rarity = np.load(folder / RARITY, allow_pickle=False)
         self._signs = signs(header["lexical_dim"])
         self._session = onnxruntime.InferenceSession(
@@ -87,7 +88,8 @@ class CompiledQueries:
 
     def cuts(self, text: str) -> bool:
         """Whether a normalised query has more tokens than are read; its end is not searched for."""
-        return bool(self._tokenizer.encode(text).overflowing)
+        # A token has a byte at least, and two more mark the ends: most queries need not be looked at.
+        return len(text.encode()) + 2 > self._most_tokens and bool(self._tokenizer.encode(text).overflowing)
 
     def _embed(self, text: str) -> tuple[Float32[np.ndarray, "1 dim"], Float32[np.ndarray, " 1"]]:
         inputs = {"ids": np.array([self._tokenizer.encode(text).ids], dtype=np.int64)}
