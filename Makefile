@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SMAR := $(BIN)/smar
+STORE := $(CURDIR)/$(VENV)/moto
 INSTALLED := $(VENV)/installed
 TORCH := $(shell grep '^torch==' constraints.txt)
 PIP := $(shell grep '^pip==' constraints.txt)
@@ -57,8 +58,14 @@ test: lint types floors ## everything that CI checks: lint, types, floors and al
 	$(BIN)/python -m pytest -m "not cluster"
 	$(MAKE) cluster
 
-cluster: setup ## the tests with clusters of several processes, which are started for them where that can be done
-	$(BIN)/python -m pytest -m cluster tests/cluster
+cluster: setup $(STORE) ## the tests with clusters of several processes, which are started for them where that can be done
+	PATH="$(STORE)/bin:$$PATH" $(BIN)/python -m pytest -m cluster tests/cluster
+
+# An imitation of S3, whose packages do not go with ours.
+$(STORE): tools/moto.txt
+	$(PYTHON) -m venv $(STORE)
+	$(STORE)/bin/python -m pip install --quiet --no-deps -r tools/moto.txt
+	@touch $(STORE)
 
 lint: setup ## ruff: style and format
 	$(BIN)/ruff check .

@@ -29,7 +29,7 @@ def test_a_run_is_indexed_searched_judged_and_served_in_a_cluster_as_here(place:
     engine = f"{ADDRESS}?name=commands"
     place.succeed("index", "shops/demo", "runs/here")
     said = place.succeed("index", "shops/demo", "runs/demo", "--engine", engine)
-    assert said.splitlines()[-1].endswith(f"next: smar search runs/demo QUERY --engine {engine}")
+    assert said.splitlines()[-1].endswith(f"next: smar search runs/demo QUERY --engine '{engine}'")
     query = "striped navy jumper"
     tables = [
         place.succeed("search", run, query, "-k", 5, *given)
