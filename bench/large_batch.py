@@ -18,6 +18,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 from machine import describe
 
@@ -43,7 +44,9 @@ def step(shop: Path, batch: int, at_once: int | None) -> None:
     model = SMAR.build(config.model)
     model.cache = Path(os.environ.get("SMAR_CACHE", "~/.cache/smar")).expanduser()
     pairs = Pairs.from_clicks(opened.clicks(ClickConfig()), opened.catalog)
-    few = Pairs(pairs.texts, pairs.queries[:batch], pairs.items[:batch], pairs.weights[:batch])
+    # Pairs lie by query; with others beside them come items of all departments, with photos and without.
+    drawn = np.random.default_rng(0).permutation(len(pairs.queries))[:batch]
+    few = Pairs(pairs.texts, pairs.queries[drawn], pairs.items[drawn], pairs.weights[drawn])
     material = Material(few, model.read_queries(few.texts), model.read_items(opened.catalog))
     calibrate(model, material)
     peak, over = [0], threading.Event()
