@@ -64,6 +64,10 @@ class Reduced:
         """The model's."""
         return self.queries.gate_threshold
 
+    def cuts(self, text: str) -> bool:
+        """Whether a query is too long to be read to its end."""
+        return self.queries.cuts(text)
+
     def embed_queries(self, texts: list[str]) -> QueryVectors:
         """In fewer components, of unit length."""
         vectors, gate = self.queries.embed_queries(texts)
@@ -162,7 +166,7 @@ def build(
     began = time.perf_counter()
     indexes = ItemIndexes.build(vectors, config)
     seconds = time.perf_counter() - began
-    publish(folder / "index", lambda part: write_stored(part, indexes, catalog, 0))
+    publish(folder / "index", lambda part: write_stored(part, indexes.vectors, indexes, catalog, 0))
     return indexes, seconds
 
 

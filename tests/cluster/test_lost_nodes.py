@@ -24,7 +24,7 @@ def test_no_answer_is_called_whole_that_is_not_and_all_is_found_again(
     milvus: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     catalog = plain_shop(20_000)
-    address = MilvusAddress.parse(f"{ADDRESS}?shards=2&replicas=2&seconds=10&name=lost")
+    address = MilvusAddress.parse(f"{ADDRESS}?shards=2&replicas=2&seconds=5&name=lost")
     write_generation(tmp_path, MODEL, catalog, IndexConfig(kind="hnsw"), cluster=address)
     engine = SearchEngine.open(tmp_path, MODEL, address)
     truth = nearest_rows(engine, 100)
@@ -55,6 +55,6 @@ def test_no_answer_is_called_whole_that_is_not_and_all_is_found_again(
         )
     wrong = [one for one in seen.answers if one.coverage == 1 and one.recall < 0.9]
     assert not wrong, wrong[:5]
-    assert all(one.took < 11 for one in seen.answers)
+    assert all(one.took < 6 for one in seen.answers)
     assert not [one for one in seen.answers if one.coverage == 0]
     assert all(one.coverage == 1 and one.recall >= 0.9 for one in seen.since(whole_after_start + 0.01))

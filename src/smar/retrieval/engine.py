@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol, get_args
 
 from smar.data.catalog import Catalog
 from smar.data.clicks import normalise_query
-from smar.errors import DataError, MismatchError, QueryError
+from smar.errors import DataError, MismatchError, QueryError, Unavailable
 from smar.model.compiled import FOLDER as QUERIES
 from smar.model.compiled import CompiledQueries
 from smar.retrieval.engines.milvus.address import MilvusAddress
@@ -210,12 +210,20 @@ class SearchEngine:
         ]
 
     def rank(self, queries: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
-        """The `k` best items of each query as (item id, score), best first: what an evaluation asks for."""
-        ids = self.catalog.item_ids
-        return [
-            [(ids[row], score) for row, score in zip(found.rows.tolist(), found.scores.tolist(), strict=True)]
-            for found in self._find(self.read(queries), k)
-        ]
+        """The `k` best items of each query as (item id, score), best first: what an evaluation asks for.
+
+        Raises:
+            Unavailable: not all items could be searched: figures would be too low.
+        """
+        ids, ranked = self.catalog.item_ids, []
+        for found in self._find(self.read(queries), k):
+            if found.coverage < 1:
+                raise Unavailable(
+                    f"only {found.coverage:.1%} of the items could be searched; repeat it later"
+                )
+            pairs = zip(found.rows.tolist(), found.scores.tolist(), strict=True)
+            ranked.append([(ids[row], score) for row, score in pairs])
+        return ranked
 
     def nearest(
         self,

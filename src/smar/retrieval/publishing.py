@@ -52,6 +52,8 @@ def write_generation(
         ConfigError, Unavailable: the cluster does not answer.
     """
     folder, settings = Path(run) / "index", config or IndexConfig()
+    if cluster is not None:
+        cluster.connect()  # A wrong address is said before everything is embedded.
     fresh = refresh(model, catalog, None if anew else _readable_vectors(folder))
     if fresh.kept:
         console.print(f"{fresh.kept:,} of {len(catalog):,} items are as they were: their vectors are kept")
@@ -64,7 +66,7 @@ def write_generation(
 
     if cluster is None:
         generation = publish(folder, lambda part: write(part, _indexes(folder, fresh, settings, anew)))
-        prune(folder, keep)
+        _prune(folder, keep)
         return generation
     texts = [] if log is None else frequent_queries(log)["query"].head(_SAMPLE).to_list()
     queries = model.embed_queries(texts).vectors if texts else None
@@ -73,8 +75,14 @@ def write_generation(
             folder, lambda part: write(part, filling.fill(fresh.vectors, catalog, settings, queries))
         )
         filling.announce()
-        prune(folder, keep)
+        _prune(folder, keep)
     return generation
+
+
+def _prune(folder: Path, keep: int) -> None:
+    deleted = prune(folder, keep)
+    if deleted:
+        console.print(f"old generations deleted: {', '.join(one.name for one in deleted)}")
 
 
 def _indexes(folder: Path, fresh: Refreshed, config: IndexConfig, anew: bool) -> ItemIndexes:
