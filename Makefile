@@ -55,11 +55,11 @@ demo: setup ## make up a shop, train three models, index, judge and search it: a
 	fi
 
 test: lint types floors ## everything that CI checks: lint, types, floors and all tests
-	$(BIN)/python -m pytest -m "not cluster"
+	$(BIN)/python -m pytest -m "not cluster" --session-timeout=2700
 	$(MAKE) cluster
 
 cluster: setup $(STORE) ## the tests with clusters of several processes, which are started for them where that can be done
-	PATH="$(STORE)/bin:$$PATH" $(BIN)/python -m pytest -m cluster tests/cluster
+	PATH="$(STORE)/bin:$$PATH" $(BIN)/python -m pytest -m cluster -rs --session-timeout=1200 tests/cluster
 
 # An imitation of S3, whose packages do not go with ours.
 $(STORE): tools/moto.txt

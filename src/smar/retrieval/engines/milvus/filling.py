@@ -277,7 +277,10 @@ def _make_searchable(
     params = client.prepare_index_params()
     params.add_index(VECTOR, index_type=kind, metric_type="IP", params=settings)
     with console.status("Milvus builds and loads the index"):
-        _until_done(lambda: client.flush(collection, timeout=_LONGEST_WAIT), f"writing {collection}")
+        _until_done(
+            lambda: client.flush(collection, timeout=_LONGEST_WAIT),
+            f"writing {collection} to the cluster's own store",
+        )
         _until_done(
             lambda: client.create_index(collection, params, timeout=_LONGEST_WAIT), f"indexing {collection}"
         )
