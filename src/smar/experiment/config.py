@@ -11,6 +11,7 @@ from smar.model.config import ModelConfig
 from smar.retrieval.index import IndexConfig
 from smar.training.adapt import AdaptationConfig
 from smar.training.pretrain import PretrainingConfig
+from smar.training.terms import TermsLoopConfig
 
 
 class ExperimentConfig(Config):
@@ -24,6 +25,8 @@ class ExperimentConfig(Config):
     """Stage one."""
     adaptation: AdaptationConfig = AdaptationConfig()
     """Stage two; left out where the model has no gate."""
+    terms: TermsLoopConfig = TermsLoopConfig()
+    """How the likelihood of queries' words is learnt at the end, where `model.terms.dim` is not 0."""
     validation: ValidationConfig = ValidationConfig()
     """How held-out clicks judge a model during training."""
     index: IndexConfig = IndexConfig()

@@ -20,14 +20,18 @@ from smar.experiment.runs import CONFIG, SUMMARY
 from smar.experiment.validation import HeldOut
 from smar.files import write_text
 from smar.model.smar import SMAR
+from smar.model.sources import ItemSource
 from smar.model.store import FOLDER
 from smar.progress import console
+from smar.retrieval.engine import SearchEngine
 from smar.training.adapt import learn_both
 from smar.training.gate import GateFit, GateLesson
 from smar.training.loop import Fit, fit, has_begun
+from smar.training.pairs import Pairs
 from smar.training.pretrain import Pretraining, calibrate, start
 from smar.training.processes import Processes
 from smar.training.stage import Material, split_for_gate
+from smar.training.terms import TermsFit, TermsLoopConfig, choose_weight, fit_terms
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class RunSummary:
     photos_left_out: dict[str, int]
     stages: list[Fit]
     gate: GateFit | None
+    terms: TermsFit | None = None
 
 
 def train(
@@ -83,7 +88,8 @@ def train(
     material = Material.read(model, seen, shop.catalog, items, own_words=own_words, unseen=unseen)
     calibrate(model, material)
     held_out = HeldOut.read(kept_back, shop.catalog, config.validation)
-    validate = held_out.among(config.validation.candidates, config.clicks.seed).figure
+    candidates = held_out.among(config.validation.candidates, config.clicks.seed)
+    validate = candidates.figure
 
     stages = []
     stage_one = Pretraining(config.pretraining)
@@ -113,6 +119,9 @@ def train(
             f"gate: {gate.clicks:,} clicks on items new to the towers, {gate.share_with_image:.0%} of them with "
             f"the image; doublings of rank gained over text vectors: {gate.routed:.3f}, always {gate.always:.3f}"
         )
+    terms = None
+    if config.model.terms.dim and config.model.fusion.kind != "image":
+        terms = _learn_terms(model, Pairs.from_clicks(learnt, shop.catalog), items, config.terms, candidates)
     summary = RunSummary(
         pairs=len(learnt),
         held_out_pairs=len(kept_back),
@@ -122,12 +131,27 @@ def train(
         photos_left_out=dict(items.images.faults) if items.images else {},
         stages=stages,
         gate=gate,
+        terms=terms,
     )
     if processes.is_first:
         model.save(out / FOLDER)
         write_text(out / SUMMARY, json.dumps(asdict(summary), indent=2) + "\n")
     processes.wait()
     return summary
+
+
+def _learn_terms(
+    model: SMAR, pairs: Pairs, items: ItemSource, config: TermsLoopConfig, held_out: HeldOut
+) -> TermsFit | None:
+    words, seen = fit_terms(model, pairs, items, config)
+    if not words:
+        _say("query terms: no word of the log's queries is frequent enough, or terms.epochs is 0; left out")
+        return None
+    engine = SearchEngine.build(model, held_out.catalog)
+    weight, figures = choose_weight(model, config.weights, lambda: held_out.judge(engine))
+    gained = f"{figures['0']:.4f} to {figures[f'{weight:g}']:.4f} on held-out clicks" if weight else "no gain"
+    _say(f"query terms: {words:,} words, {seen:,} clicked items, weight {weight:g}: {gained}")
+    return TermsFit(words, seen, weight, figures)
 
 
 def _check_logs(parts: dict[str, ClickLog], log: ClickLog, config: ExperimentConfig) -> None:

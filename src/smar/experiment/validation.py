@@ -60,5 +60,8 @@ class HeldOut:
 
     def figure(self, model: SMAR) -> float:
         """The mean measure of a model that searches as it would in service: what early stopping looks at."""
-        engine = SearchEngine.build(model, self.catalog)
+        return self.judge(SearchEngine.build(model, self.catalog))
+
+    def judge(self, engine: SearchEngine) -> float:
+        """The mean measure of an engine over the catalogue."""
         return evaluate(engine, self.queries, self.clicked, [self.measure]).overall[self.measure]

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 
 from smar.errors import ModelError
 from smar.model.grams import Grams, signs
+from smar.model.term_table import TermTable
 
 FOLDER = "queries"
 """What a run calls the folder of its compiled query tower."""
@@ -53,6 +54,7 @@ class CompiledQueries:
         self._tokenizer.enable_truncation(self._most_tokens)
         self._rarity = np.load(folder / RARITY, allow_pickle=False)
         self._signs = signs(header["lexical_dim"])
+        self._terms = TermTable.load(folder)
         self._session = onnxruntime.InferenceSession(
             folder / GRAPH, _one_thread(), providers=["CPUExecutionProvider"]
         )
@@ -80,11 +82,10 @@ class CompiledQueries:
     def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
         """Q(q) and P(q) of normalised queries, in their order."""
         found = [self._embed(text) for text in texts]
-        if not found:
-            dim = self._session.get_outputs()[0].shape[1]
-            return QueryVectors(np.empty((0, dim), np.float32), np.empty(0, np.float32))
-        vectors, gates = zip(*found, strict=True)
-        return QueryVectors(np.concatenate(vectors), np.concatenate(gates))
+        dim = self._session.get_outputs()[0].shape[1]
+        vectors = np.concatenate([np.empty((0, dim), np.float32), *(vector for vector, _ in found)])
+        gates = np.concatenate([np.empty(0, np.float32), *(gate for _, gate in found)])
+        return QueryVectors(vectors if self._terms is None else self._terms.join(vectors, texts), gates)
 
     def cuts(self, text: str) -> bool:
         """Whether a normalised query has more tokens than are read; its end is not searched for."""

@@ -37,6 +37,8 @@ def compile_queries(model: SMAR, folder: Path) -> None:
         model.query_encoder.tokenizer.save(str(part / TOKENIZER))
         rarity = np.empty(0, np.float32) if model.lexical is None else model.lexical.rarity.cpu().numpy()
         np.save(part / RARITY, rarity, allow_pickle=False)
+        if model.terms is not None:
+            model.terms.table().save(part)
         header = {
             "format": FORMAT,
             "model": model.fingerprint,

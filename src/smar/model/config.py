@@ -11,6 +11,7 @@ from smar.model.encoders.text import TextEncoderConfig
 from smar.model.fusion import FusionConfig
 from smar.model.gate import GateConfig
 from smar.model.lexical import LexicalConfig
+from smar.model.terms import TermsConfig
 from smar.model.towers import Pooling
 
 
@@ -25,6 +26,8 @@ class ModelConfig(Config):
     """How an item's text and image become one vector."""
     lexical: LexicalConfig = LexicalConfig()
     """What vectors keep of a text's spelling; left out where `fusion.kind` is `image`."""
+    terms: TermsConfig = TermsConfig()
+    """What vectors keep of the words that shoppers use for an item; left out where `fusion.kind` is `image`."""
     gate: GateConfig = GateConfig()
     """The prediction header that decides whether a query needs the image."""
     item_fields: tuple[str, ...] = ("title", "category", "brand", "description")

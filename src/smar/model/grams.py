@@ -40,7 +40,7 @@ class Grams:
         starts = [0]
         for text in texts:
             found: Counter[int] = Counter()
-            for word in _WORD.findall(normalise_query(text)):
+            for word in words_of(normalise_query(text)):
                 if word not in of_word:
                     of_word[word] = _hash_word(word)
                 found.update(of_word[word])
@@ -59,6 +59,11 @@ class Grams:
         starts = np.concatenate([[0], np.cumsum(counts)])
         at = np.arange(starts[-1]) + np.repeat(self.starts[rows] - starts[:-1], counts)
         return Grams(self.ids[at], self.weights[at], starts)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a normalised text, in order: letters and digits, with dots, dashes and slashes between them."""
+    return _WORD.findall(text)
 
 
 def signs(dim: int) -> Int8[np.ndarray, "bucket dim"]:

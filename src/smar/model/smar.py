@@ -28,6 +28,7 @@ from smar.model.gate import ImageGate
 from smar.model.lexical import LexicalSketch
 from smar.model.precision import is_fast_in_bfloat16, low_precision
 from smar.model.sources import ItemSource, ItemStates, Texts, TextStates, default_cache, in_categories
+from smar.model.terms import QueryTerms
 from smar.model.towers import ItemImageTower, ItemTextTower, QueryTower, TowerShape
 from smar.progress import track
 
@@ -93,6 +94,7 @@ class SMAR(nn.Module):
         self.lexical: LexicalSketch | None = None
         if config.lexical.dim and config.fusion.kind != "image":
             self.lexical = LexicalSketch(config.dim, config.lexical)
+        self.terms: QueryTerms | None = None
         self.gate = ImageGate(self.vector_dim)
         self.log_scale = nn.Parameter(torch.tensor(1 / config.temperature).log())
         self.cache: Path | None = default_cache()
@@ -112,6 +114,7 @@ class SMAR(nn.Module):
         folder = Path(folder)
         saved = store.read_header(folder)
         model = cls._assemble(ModelConfig.check(saved.config, where=str(folder / store.HEADER)), folder)
+        model.add_terms(saved.terms)
         store.read_weights(folder, model, saved)
         return model.eval()
 
@@ -158,8 +161,17 @@ class SMAR(nn.Module):
 
     @property
     def vector_dim(self) -> int:
-        """Components of every vector: of meaning and, where there is one, of the lexical part."""
-        return self.config.dim + (self.lexical.dim if self.lexical else 0)
+        """Components of every vector: of meaning and, where they are, of the lexical part and of query terms."""
+        terms = 0 if self.terms is None else self.config.terms.dim
+        return self.config.dim + (self.lexical.dim if self.lexical else 0) + terms
+
+    def add_terms(self, words: int) -> None:
+        """Let vectors keep the likelihood of `words` words, still to be learnt; none takes away what there was."""
+        self.terms = None
+        if words:
+            photo_width = None if self.image_encoder is None else self.image_encoder.summary_width
+            terms = QueryTerms(self.config.terms, self.vector_dim, photo_width, words)
+            self.terms = terms.to(self.device)
 
     @property
     def device(self) -> torch.device:
@@ -172,7 +184,7 @@ class SMAR(nn.Module):
         return self.log_scale.exp().clamp(max=100)
 
     def queries(self, states: TextStates) -> Float[Tensor, "query dim"]:
-        """Q(q): vectors of a batch of queries."""
+        """Q(q): vectors of a batch of queries, without the part of `terms`."""
         vectors: Tensor = self.query_tower(states.states, states.mask).vectors
         if self.lexical is None:
             return vectors
@@ -186,15 +198,32 @@ class SMAR(nn.Module):
             seen = self.image_tower(states.images)
             image = seen.vectors
             multimodal = self.multimodal_tower(text, seen, states.with_image)
-        if self.lexical is None:
-            return ItemOutput(text.vectors, image, multimodal, states.with_image)
-        sketches = self.lexical(states.text.grams)
+        output = ItemOutput(text.vectors, image, multimodal, states.with_image)
+        if self.lexical is not None:
+            sketches = self.lexical(states.text.grams)
+            output = ItemOutput(
+                text=self.lexical.with_item_words(text.vectors, sketches),
+                image=None if image is None else self.lexical.without_words(image),
+                multimodal=self.lexical.with_item_words(multimodal, sketches),
+                with_image=states.with_image,
+            )
+        if self.terms is None:
+            return output
         return ItemOutput(
-            text=self.lexical.with_item_words(text.vectors, sketches),
-            image=None if image is None else self.lexical.without_words(image),
-            multimodal=self.lexical.with_item_words(multimodal, sketches),
+            text=self.terms.with_item_terms(output.text, output.text, None),
+            image=None if output.image is None else self.terms.without_terms(output.image),
+            multimodal=self.terms.with_item_terms(output.multimodal, output.text, self.scaled_photos(states)),
             with_image=states.with_image,
         )
+
+    def scaled_photos(self, states: ItemStates) -> Float[Tensor, "item photo_width"] | None:
+        """The summaries of items' photos as `terms` reads them: a row of zeros for an item without one."""
+        if states.images is None or self.image_tower is None:
+            return None
+        scaled: Tensor = self.image_tower.summary_scale(states.images.summary)
+        photos = scaled.new_zeros(len(states.text.states), scaled.shape[1])
+        photos[states.with_image] = scaled
+        return photos
 
     def read_queries(self, texts: Sequence[str]) -> Texts:
         """Tokenise normalised queries for the query tower."""
@@ -216,7 +245,7 @@ class SMAR(nn.Module):
     @torch.inference_mode()
     def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
         """Q(q) and P(q) of normalised queries, in their order; a query's vector does not depend on the others."""
-        vectors = np.empty((len(texts), self.vector_dim), np.float32)
+        vectors = np.empty((len(texts), self.gate.in_features), np.float32)
         gate = np.ones(len(texts), np.float32)
         with self._evaluating():
             for start in range(0, len(texts), _QUERIES_AT_ONCE):
@@ -225,7 +254,7 @@ class SMAR(nn.Module):
                 vectors[start : start + len(few)] = found.cpu().numpy()
                 if self.has_gate:
                     gate[start : start + len(few)] = torch.sigmoid(self.gate(found)).float().cpu().numpy()
-        return QueryVectors(vectors, gate)
+        return QueryVectors(vectors if self.terms is None else self.terms.table().join(vectors, texts), gate)
 
     def cuts(self, text: str) -> bool:
         """Whether a normalised query has more tokens than are read; its end is not searched for."""
@@ -253,7 +282,8 @@ class SMAR(nn.Module):
         with self._evaluating():
             states = self.image_encoder(torch.from_numpy(pixels).to(self.device))
             vectors: Tensor = self.image_tower(states).vectors
-            return (self.lexical.without_words(vectors) if self.lexical else vectors).cpu().numpy()
+            vectors = self.lexical.without_words(vectors) if self.lexical else vectors
+            return (vectors if self.terms is None else self.terms.without_terms(vectors)).cpu().numpy()
 
     def embed_items(self, catalog: Catalog) -> ItemArrays:
         """S_t(s) and S_m(s) of every item of a catalogue, in its order."""

@@ -31,10 +31,11 @@ _FORMAT = 3
 
 @dataclass(frozen=True)
 class Header:
-    """What `model.json` says: the settings as plain values, and the fingerprint of the whole."""
+    """What `model.json` says: settings as plain values, fingerprint of the whole, how many query terms it knows."""
 
     config: dict[str, Any]
     fingerprint: str
+    terms: int
 
 
 def write(folder: Path, model: SMAR) -> None:
@@ -49,6 +50,7 @@ def write(folder: Path, model: SMAR) -> None:
         header = {
             "format": _FORMAT,
             "fingerprint": model.fingerprint,
+            "terms": 0 if model.terms is None else len(model.terms.hashes),
             "config": json.loads(model.config.model_dump_json()),
         }
         (part / HEADER).write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
@@ -67,7 +69,7 @@ def read_header(folder: Path) -> Header:
             raise ModelError(
                 f"{path}: has format {header['format']}, this version reads {_FORMAT}; train it again"
             )
-        return Header(header["config"], header["fingerprint"])
+        return Header(header["config"], header["fingerprint"], int(header.get("terms", 0)))
     except FileNotFoundError as error:
         raise ModelError(f"{folder}: holds no model (no {HEADER}); train one with `smar train`") from error
     except (OSError, ValueError, KeyError, TypeError) as error:

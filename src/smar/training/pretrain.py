@@ -82,8 +82,10 @@ def pretrain(
 ) -> Fit:
     """Run stage one on a shop's click log, in place; the queries and items that `clicks` holds back stay unseen.
 
+    Query terms that the model has are taken away: they are learnt from finished towers (`smar.training.terms`).
     For checkpoints, resuming and validation over the catalogue use `smar.experiment.train`, which calls the same loop.
     """
+    model.add_terms(0)
     log, unseen = split_for_gate(model, clicks_to_learn(shop, clicks), clicks)
     items = model.read_items(shop.catalog)
     own_words = config.loop.own_words

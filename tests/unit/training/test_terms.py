@@ -1,0 +1,215 @@
+"""Query terms: an item is found by words that other shoppers used for what looks like it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model_fakes import small_config, write_shop
+from smar.data.shop import Shop
+from smar.model.compiled import CompiledQueries
+from smar.model.compiling import compile_queries
+from smar.model.explain import explain
+from smar.model.fusion import FusionKind
+from smar.model.smar import SMAR
+from smar.model.term_table import TermTable, hash_words
+from smar.retrieval.engine import SearchEngine
+from smar.training.pretrain import calibrate
+from smar.training.stage import Material
+from smar.training.terms import TermsLoopConfig, choose_weight, fit_terms
+
+QUICK = TermsLoopConfig(epochs=40, batch_size=16, learning_rate=1e-2, least_queries=1)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return write_shop(tmp_path_factory.mktemp("terms") / "shop", copies=3)
+
+
+def opened(shop: Shop, kind: FusionKind = "cross_attention") -> tuple[SMAR, Material]:
+    model = SMAR.build(small_config(kind, terms={"dim": 24})).eval()
+    model.cache = None
+    material = Material.read(model, shop.clicks(), shop.catalog, model.read_items(shop.catalog))
+    calibrate(model, material)
+    return model, material
+
+
+@pytest.fixture(scope="module")
+def learnt(shop: Shop) -> SMAR:
+    model, material = opened(shop)
+    words, items = fit_terms(model, material.pairs, material.items, QUICK)
+    assert model.terms is not None
+    model.terms.weight.fill_(0.05)
+    assert items == len(shop.catalog)
+    # Four colours, two things and "mug", "in", "m", "cable" and eight lengths.
+    assert words == len({word for text in material.pairs.texts for word in text.split()})
+    return model
+
+
+def test_the_product_of_vectors_is_the_cosine_and_the_likelihood(learnt: SMAR, shop: Shop) -> None:
+    queries = ["red shirt", "dress in blue", "something else", "red red shirt"]
+    assert learnt.terms is not None
+    items = learnt.read_items(shop.catalog)
+    states = items.states(np.arange(len(shop.catalog)))
+    joined = learnt.items(states)
+    table, learnt.terms = learnt.terms, None
+    plain, meant = learnt.items(states), torch.from_numpy(learnt.embed_queries(queries).vectors)
+    learnt.terms = table
+    with torch.no_grad():
+        for mine, theirs, photos in (
+            (joined.multimodal, plain.multimodal, learnt.scaled_photos(states)),
+            (joined.text, plain.text, None),
+        ):
+            likelihoods = table.log_likelihoods(plain.text, photos)
+            found = torch.from_numpy(learnt.embed_queries(queries).vectors) @ mine.T
+            for row, query in enumerate(queries):
+                known = table.table().places(list(dict.fromkeys(query.split())))
+                wanted = meant[row] @ theirs.T + 0.05 * likelihoods[:, known].sum(1)
+                # But for what is the same for all items, and the length of the query's vector.
+                one, other = found[row] - found[row].mean(), wanted - wanted.mean()
+                assert torch.allclose(one / one.norm(), other / other.norm(), atol=2e-4), query
+
+
+def test_words_of_the_log_find_what_only_the_photo_shows(learnt: SMAR, shop: Shop) -> None:
+    assert learnt.terms is not None
+    engine = SearchEngine.build(learnt, shop.catalog)
+    for colour in ("red", "green", "blue", "black"):
+        # "mug red" was never asked in these words.
+        for query in (f"shirt {colour}", f"{colour} mug"):
+            hits = [hit.item.item_id for hit in engine.search(query, k=3)]
+            assert sum(f"-{colour}-" in item for item in hits) >= 2, (query, hits)
+    never = engine.with_image_mode("never").search("red mug", k=3)
+    assert sum("-red-" in hit.item.item_id for hit in never) < 3
+
+
+def test_an_item_without_a_photo_has_the_same_bits_twice(learnt: SMAR, shop: Shop) -> None:
+    arrays = learnt.embed_items(shop.catalog)
+    assert (arrays.text[~arrays.has_image] == arrays.multimodal[~arrays.has_image]).all()
+    assert (arrays.text[arrays.has_image] != arrays.multimodal[arrays.has_image]).any(1).all()
+
+
+def test_a_model_with_terms_is_saved_compiled_and_read_again(
+    learnt: SMAR, shop: Shop, tmp_path: Path
+) -> None:
+    learnt.save(tmp_path / "model")
+    again = SMAR.load(tmp_path / "model")
+    again.cache = None
+    assert again.fingerprint == learnt.fingerprint
+    queries = ["red shirt", "***", "nobody asked this", "3 m cable"]
+    vectors = learnt.embed_queries(queries)
+    assert (again.embed_queries(queries).vectors == vectors.vectors).all()
+    assert (again.embed_items(shop.catalog).multimodal == learnt.embed_items(shop.catalog).multimodal).all()
+    compile_queries(learnt, tmp_path / "queries")
+    compiled = CompiledQueries.load(tmp_path / "queries").embed_queries(queries)
+    assert (compiled.vectors * vectors.vectors).sum(1).min() > 0.999
+    assert compiled.gate == pytest.approx(vectors.gate, abs=0.01)
+    assert np.linalg.norm(compiled.vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    assert CompiledQueries.load(tmp_path / "queries").embed_queries([]).vectors.shape == (
+        0,
+        learnt.vector_dim,
+    )
+
+
+def test_the_gate_does_not_see_the_terms(learnt: SMAR) -> None:
+    queries, terms = ["red shirt", "3 m cable"], learnt.terms
+    with torch.no_grad():
+        learnt.gate.weight.normal_(0, 1, generator=torch.Generator().manual_seed(0))
+    gates = learnt.embed_queries(queries).gate
+    learnt.terms = None
+    assert (learnt.embed_queries(queries).gate == gates).all()
+    learnt.terms = terms
+
+
+def test_scores_are_explained_with_terms(learnt: SMAR, shop: Shop) -> None:
+    engine = SearchEngine.build(learnt, shop.catalog)
+    hit = next(iter(engine.with_image_mode("never").search("3 m cable", k=1)))
+    title = shop.catalog.table["title"][shop.catalog.row(hit.item.item_id)]
+    explained = explain(learnt, "3 m cable", title)
+    assert explained.score == pytest.approx(hit.score, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["text", "sum", "gated"])
+def test_every_fusion_learns_terms(kind: FusionKind, shop: Shop) -> None:
+    model, material = opened(shop, kind)
+    fit_terms(model, material.pairs, material.items, QUICK.model_copy(update={"epochs": 1}))
+    assert model.vector_dim == 32 + 32 + 24
+    assert model.embed_items(shop.catalog).text.shape == (len(shop.catalog), 88)
+
+
+def test_fitting_again_gives_the_same_and_needs_no_luck_of_the_process(shop: Shop) -> None:
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        model, material = opened(shop)
+        fit_terms(model, material.pairs, material.items, QUICK.model_copy(update={"epochs": 2}))
+        found.append(model.fingerprint)
+    assert found[0] == found[1]
+
+
+def test_held_out_clicks_choose_the_weight_or_none(shop: Shop) -> None:
+    model, material = opened(shop)
+    fit_terms(model, material.pairs, material.items, QUICK.model_copy(update={"epochs": 1}))
+    asked = model.terms
+    assert asked is not None
+    best, figures = choose_weight(model, (0.01, 0.02, 0.03), lambda: -abs(float(asked.weight) - 0.02))
+    assert (best, list(figures)) == (0.02, ["0", "0.01", "0.02", "0.03"])
+    assert float(asked.weight) == pytest.approx(0.02)
+    assert model.terms is asked
+    best, _ = choose_weight(model, (0.01,), lambda: 1.0)
+    assert best == 0
+    assert model.terms is None
+    assert model.vector_dim == 64
+
+
+def test_rare_words_are_not_learnt_and_without_any_there_are_no_terms(shop: Shop) -> None:
+    model, material = opened(shop)
+    few = QUICK.model_copy(update={"epochs": 1, "least_queries": 4})
+    words, _ = fit_terms(model, material.pairs, material.items, few)
+    assert model.terms is not None
+    assert words == len(model.terms.hashes)
+    # Shirts, dresses and mugs in four colours, each asked in two ways; eight cables.
+    expected = {"shirt", "dress", "mug", "in", "m", "cable", "red", "green", "blue", "black"}
+    assert set(model.terms.hashes.tolist()) == set(hash_words(sorted(expected)).tolist())
+    assert fit_terms(
+        model, material.pairs, material.items, few.model_copy(update={"least_queries": 999})
+    ) == (
+        0,
+        0,
+    )
+    assert model.terms is None
+    assert fit_terms(model, material.pairs, material.items, few.model_copy(update={"epochs": 0})) == (0, 0)
+
+
+def test_of_too_many_items_some_are_drawn_and_it_is_said(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, material = opened(shop)
+    few = QUICK.model_copy(update={"epochs": 1, "most_items": 10})
+    assert fit_terms(model, material.pairs, material.items, few)[1] == 10
+    assert "10 of 44 clicked items" in " ".join(capsys.readouterr().err.split())
+
+
+def test_items_own_words_teach_nothing(shop: Shop) -> None:
+    model, material = opened(shop)
+    own = material.pairs.with_own_words(["ownword"] * len(shop.catalog))
+    first = fit_terms(model, own, material.items, QUICK.model_copy(update={"epochs": 1}))
+    assert first == fit_terms(model, material.pairs, material.items, QUICK.model_copy(update={"epochs": 1}))
+    assert model.terms is not None
+    assert not len(model.terms.table().places(["ownword"]))
+
+
+def test_a_table_adds_known_words_once() -> None:
+    hashes = np.sort(hash_words(["red", "shirt"]))
+    rows = np.array([[1.0, 0.0], [0.0, 2.0]], np.float32)
+    table = TermTable(hashes, rows)
+    plain = np.array([[0.6, 0.8]], np.float32)
+    both = table.join(plain, ["red shirt red"])[0]
+    assert both == pytest.approx(np.array([0.6, 0.8, 1, 2]) / np.sqrt(6))
+    assert table.join(plain, ["green"])[0] == pytest.approx([0.6, 0.8, 0, 0])
+    assert table.join(plain[:0], []).shape == (0, 4)
+    assert TermTable(hashes[:0], rows[:0]).join(plain, ["red"])[0] == pytest.approx([0.6, 0.8, 0, 0])
+    assert dataclasses.is_dataclass(table) is False
