@@ -91,6 +91,7 @@ bench: setup ## speed and memory over RUN and SHOP (the demo's, unless given): w
 	$(BIN)/python bench/serve_load.py $(RUN) $(SHOP)
 	$(BIN)/python bench/million.py $(RUN) $(SHOP)
 	$(BIN)/python bench/image_decode.py --folder $(SHOP)/images
+	$(BIN)/python bench/gpu.py
 
 clean: ## remove what the demo made and what tools cached; .venv stays
 	rm -rf shops/demo runs/demo runs/demo-text runs/demo-image

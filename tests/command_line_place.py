@@ -20,6 +20,7 @@ lexical = { dim = 32 }
 heads = 2
 text = { name = "small" }
 image = { name = "small", image_size = 32, grid = 2 }
+terms = { dim = 16 }
 [pretraining.loop]
 epochs = 2
 batch_size = 64
@@ -27,6 +28,9 @@ checkpoint_every = 1
 [adaptation.loop]
 epochs = 1
 batch_size = 64
+[terms]
+epochs = 2
+least_queries = 2
 """
 
 

@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from model_fakes import small_config, write_shop
+from smar.data.clicks import ClickConfig
 from smar.data.shop import Shop
+from smar.errors import ModelError
 from smar.model.compiled import CompiledQueries
 from smar.model.compiling import compile_queries
 from smar.model.explain import explain
@@ -18,6 +20,7 @@ from smar.model.fusion import FusionKind
 from smar.model.smar import SMAR
 from smar.model.term_table import TermTable, hash_words
 from smar.retrieval.engine import SearchEngine
+from smar.training.adapt import AdaptationConfig, AdaptationLoopConfig, adapt
 from smar.training.pretrain import calibrate
 from smar.training.stage import Material
 from smar.training.terms import TermsLoopConfig, choose_weight, fit_terms
@@ -213,3 +216,23 @@ def test_a_table_adds_known_words_once() -> None:
     assert table.join(plain[:0], []).shape == (0, 4)
     assert TermTable(hashes[:0], rows[:0]).join(plain, ["red"])[0] == pytest.approx([0.6, 0.8, 0, 0])
     assert dataclasses.is_dataclass(table) is False
+
+
+def test_towers_that_learn_on_lose_their_terms(learnt: SMAR, shop: Shop, tmp_path: Path) -> None:
+    learnt.save(tmp_path / "model")
+    model = SMAR.load(tmp_path / "model")
+    model.cache = None
+    no_epochs = AdaptationConfig(loop=AdaptationLoopConfig(epochs=0))
+    adapt(model, shop, no_epochs, ClickConfig(held_out=0, gate_items=0.3))
+    assert model.terms is None
+    assert model.vector_dim == model.gate.in_features
+
+
+def test_a_header_that_lies_about_terms_is_a_model_error(learnt: SMAR, tmp_path: Path) -> None:
+    learnt.save(tmp_path / "model")
+    header = tmp_path / "model" / "model.json"
+    told = header.read_text(encoding="utf-8")
+    for wrong in ('"terms": 0', '"terms": 17', '"terms": "many"'):
+        header.write_text(told.replace('"terms": 18', wrong), encoding="utf-8")
+        with pytest.raises(ModelError):
+            SMAR.load(tmp_path / "model")
