@@ -126,7 +126,8 @@ def test_names_choose_rows_or_parts_and_smar_is_always_there() -> None:
 
 def test_rows_of_one_model_share_its_run_and_no_two_rows_their_values(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text('[model]\nterms = { dim = 16 }\n[groups]\n"Clothes" = ["fashion"]\n', encoding="utf-8")
+    settings = "[model]\nterms = { dim = 16 }\n"
+    recipe.write_text(f'{settings}[groups]\n"Clothes" = ["fashion"]\n', encoding="utf-8")
     shop = write_shop(tmp_path / "shop", copies=1)
     grid = Grid(shop, recipe, "dev", tmp_path / "runs", tmp_path / "values")
     cells = grid.cells(ROWS, seeds=2)
@@ -144,6 +145,6 @@ def test_rows_of_one_model_share_its_run_and_no_two_rows_their_values(tmp_path: 
     epochs = {cell.row.name: cell.config.pretraining.loop.epochs for cell in cells}
     assert (epochs["SMAR"], epochs["DPSR (text only)"], epochs["cross attention"]) == (3, 4, 4)
     # Which departments are shown together trains nothing anew.
-    recipe.write_text("", encoding="utf-8")
+    recipe.write_text(settings, encoding="utf-8")
     again = grid.cells(ROWS, seeds=2)
     assert [cell.run for cell in again] == [cell.run for cell in cells]
