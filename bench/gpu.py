@@ -69,7 +69,7 @@ class Size:
         if tiny:
             return cls(batch=8, matrix=256, photo=32, items=32, vectors=2_000, dim=64, largest=16)
         return cls(
-            batch=256, matrix=8192, photo=224, items=4_096, vectors=10_000_000, dim=256, largest=65_536
+            batch=256, matrix=8192, photo=224, items=4_096, vectors=10_000_000, dim=256, largest=16_384
         )
 
 
@@ -256,6 +256,12 @@ def exact_search(size: Size, device: torch.device) -> dict[str, float]:
     return found
 
 
+def keep(results: dict[str, object], given: argparse.Namespace) -> None:
+    """Write what is known so far: what comes next may run out of memory."""
+    if not given.tiny:
+        write_text(given.out, json.dumps(results, indent=2) + "\n")
+
+
 def main() -> None:
     """Measure, print and write the results."""
     arguments = argparse.ArgumentParser(
@@ -279,17 +285,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = build(Path(folder), size, device, tiny=given.tiny)
         results["training"] = training(model, size, limit, device)
-        print(json.dumps(results, indent=2), flush=True)
+        keep(results, given)
         results["embedding"] = embedding(model, size, limit, device)
+        keep(results, given)
         results["largest batch, whole"] = largest_batch(model, size, None, device)
         results["largest batch, in parts"] = largest_batch(model, size, size.batch // 2, device)
         del model
     if device.type == "cuda":
         torch.cuda.empty_cache()
     results["exact search"] = exact_search(size, device)
+    keep(results, given)
     print(json.dumps(results, indent=2))
-    if not given.tiny:
-        write_text(given.out, json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -49,12 +49,11 @@ def _can_store() -> None:
             "are free, and its object store stops at one hundredth"
         )
     client = MilvusClient(ADDRESS.replace("milvus", "http", 1))
+    client.create_collection("canary", dimension=4, timeout=60)
+    client.insert("canary", [{"id": 1, "vector": [0.0, 0.0, 0.0, 1.0]}], timeout=60)
     try:
-        client.create_collection("canary", dimension=4, timeout=60)
-        client.insert("canary", [{"id": 1, "vector": [0.0, 0.0, 0.0, 1.0]}], timeout=60)
         client.flush("canary", timeout=60)
-        client.drop_collection("canary", timeout=60)
     except MilvusException as error:
         pytest.skip(f"the Milvus cluster that was started here stores nothing: {error}")
-    finally:
-        client.close()
+    client.drop_collection("canary", timeout=60)
+    client.close()

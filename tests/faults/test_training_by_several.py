@@ -32,6 +32,7 @@ text = {name = "small"}
 image = {name = "small", image_size = 32, grid = 3}
 text_dropout = 0.0
 image_dropout = 0.0
+terms = {dim = 16}
 [pretraining.start]
 epochs = 2
 batch_size = 16

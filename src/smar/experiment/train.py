@@ -120,7 +120,7 @@ def train(
             f"the image; doublings of rank gained over text vectors: {gate.routed:.3f}, always {gate.always:.3f}"
         )
     terms = None
-    if config.model.terms.dim and config.model.fusion.kind != "image":
+    if processes.is_first and config.model.terms.dim and config.model.fusion.kind != "image":
         terms = _learn_terms(model, Pairs.from_clicks(learnt, shop.catalog), items, config.terms, candidates)
     summary = RunSummary(
         pairs=len(learnt),

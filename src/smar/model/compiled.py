@@ -26,7 +26,7 @@ FORMAT = 1
 
 
 class QueryVectors(NamedTuple):
-    """Q(q) [query, dim], unit length, and P(q) [query] of some queries."""
+    """Q(q) [query, dim], of unit length but for the part of query terms, and P(q) [query] of some queries."""
 
     vectors: Float32[np.ndarray, "query dim"]
     gate: Float32[np.ndarray, " query"]
@@ -54,7 +54,7 @@ class CompiledQueries:
         self._tokenizer.enable_truncation(self._most_tokens)
         self._rarity = np.load(folder / RARITY, allow_pickle=False)
         self._signs = signs(header["lexical_dim"])
-        self._terms = TermTable.load(folder)
+        self._terms = TermTable.load(folder, header["terms"]) if header.get("terms") else None
         self._session = onnxruntime.InferenceSession(
             folder / GRAPH, _one_thread(), providers=["CPUExecutionProvider"]
         )

@@ -45,6 +45,7 @@ def compile_queries(model: SMAR, folder: Path) -> None:
             "gate_threshold": model.gate_threshold,
             "max_query_tokens": model.config.text.max_query_tokens,
             "lexical_dim": 0 if model.lexical is None else model.lexical.dim,
+            "terms": 0 if model.terms is None else len(model.terms.hashes),
         }
         (part / HEADER).write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
 

@@ -16,12 +16,12 @@ from jaxtyping import Bool, Float, Float32, UInt8, UInt64
 from torch import Tensor, nn
 
 from smar.data.catalog import Catalog
-from smar.errors import ConfigError, QueryError
+from smar.errors import ConfigError, ModelError, QueryError
 from smar.files import digest
 from smar.model import store
 from smar.model.config import ModelConfig
 from smar.model.digests import item_digests
-from smar.model.encoders.image import ImageEncoder, load_image_encoder
+from smar.model.encoders.image import ImageEncoder, ImageStates, load_image_encoder
 from smar.model.encoders.text import TextEncoder
 from smar.model.fusion import CrossAttention, ItemMultimodalTower, build_fusion
 from smar.model.gate import ImageGate
@@ -48,7 +48,7 @@ class ItemOutput:
 
 @dataclass(frozen=True)
 class QueryVectors:
-    """Vectors [query, dim] of unit length and P(q) [query] of a batch of queries, float32."""
+    """Vectors [query, dim], of unit length but for the part of query terms, and P(q) [query], float32."""
 
     vectors: Float32[np.ndarray, "query dim"]
     gate: Float32[np.ndarray, " query"]
@@ -64,7 +64,7 @@ class ItemArrays:
 
 
 class SMAR(nn.Module):
-    """Q(q), S_t(s), S_i(s), S_m(s) and P(q) of the paper; every vector has unit length.
+    """Q(q), S_t(s), S_i(s), S_m(s) and P(q) of the paper; every vector has unit length, but a query's with query terms.
 
     `cache` is the folder where states of frozen encoders are kept; set it to keep them elsewhere, or None to keep none.
     """
@@ -114,6 +114,10 @@ class SMAR(nn.Module):
         folder = Path(folder)
         saved = store.read_header(folder)
         model = cls._assemble(ModelConfig.check(saved.config, where=str(folder / store.HEADER)), folder)
+        if saved.terms and not model.config.terms.dim:
+            raise ModelError(
+                f"{folder / store.HEADER}: has query terms and model.terms.dim = 0; train it again"
+            )
         model.add_terms(saved.terms)
         store.read_weights(folder, model, saved)
         return model.eval()
@@ -207,23 +211,24 @@ class SMAR(nn.Module):
                 multimodal=self.lexical.with_item_words(multimodal, sketches),
                 with_image=states.with_image,
             )
-        if self.terms is None:
-            return output
-        return ItemOutput(
-            text=self.terms.with_item_terms(output.text, output.text, None),
-            image=None if output.image is None else self.terms.without_terms(output.image),
-            multimodal=self.terms.with_item_terms(output.multimodal, output.text, self.scaled_photos(states)),
-            with_image=states.with_image,
-        )
+        return output if self.terms is None else self._with_terms(self.terms, output, states.images)
 
-    def scaled_photos(self, states: ItemStates) -> Float[Tensor, "item photo_width"] | None:
-        """The summaries of items' photos as `terms` reads them: a row of zeros for an item without one."""
-        if states.images is None or self.image_tower is None:
-            return None
-        scaled: Tensor = self.image_tower.summary_scale(states.images.summary)
-        photos = scaled.new_zeros(len(states.text.states), scaled.shape[1])
-        photos[states.with_image] = scaled
-        return photos
+    def _with_terms(self, terms: QueryTerms, output: ItemOutput, images: ImageStates | None) -> ItemOutput:
+        text, seen = terms.with_item_terms(output.text, output.text, None), output.with_image
+        multimodal = text
+        if images is not None and output.image is not None:
+            both = terms.with_item_terms(
+                output.multimodal[seen], output.text[seen], self.scaled_summaries(images)
+            )
+            multimodal = text.index_put((seen,), both)
+        image = None if output.image is None else terms.without_terms(output.image)
+        return ItemOutput(text, image, multimodal, seen)
+
+    def scaled_summaries(self, images: ImageStates) -> Float[Tensor, "image photo_width"]:
+        """The summaries of photos as the image tower scales them, which is how query terms read them."""
+        assert self.image_tower is not None
+        scaled: Tensor = self.image_tower.summary_scale(images.summary)
+        return scaled
 
     def read_queries(self, texts: Sequence[str]) -> Texts:
         """Tokenise normalised queries for the query tower."""

@@ -69,7 +69,10 @@ def read_header(folder: Path) -> Header:
             raise ModelError(
                 f"{path}: has format {header['format']}, this version reads {_FORMAT}; train it again"
             )
-        return Header(header["config"], header["fingerprint"], int(header.get("terms", 0)))
+        terms = int(header.get("terms", 0))
+        if terms < 0:
+            raise ValueError(f"terms = {terms}")
+        return Header(header["config"], header["fingerprint"], terms)
     except FileNotFoundError as error:
         raise ModelError(f"{folder}: holds no model (no {HEADER}); train one with `smar train`") from error
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -27,11 +27,16 @@ class TermTable(NamedTuple):
     rows: Float32[np.ndarray, "word dim"]
 
     @classmethod
-    def load(cls, folder: Path) -> TermTable | None:
-        """Read what `save` wrote, if anything."""
-        if not (folder / HASHES).exists():
-            return None
+    def load(cls, folder: Path, words: int) -> TermTable:
+        """Read what `save` wrote of so many words.
+
+        Raises:
+            OSError: an array is missing.
+            ValueError: an array is damaged, or of another number of words.
+        """
         hashes, rows = (np.load(folder / name, allow_pickle=False) for name in (HASHES, ROWS))
+        if not len(hashes) == len(rows) == words:
+            raise ValueError(f"{HASHES} and {ROWS} are not of {words:,} words")
         return cls(hashes, rows)
 
     def save(self, folder: Path) -> None:
@@ -42,16 +47,15 @@ class TermTable(NamedTuple):
     def join(
         self, vectors: Float32[np.ndarray, "query dim"], texts: Sequence[str]
     ) -> Float32[np.ndarray, "query joined"]:
-        """Queries' unit vectors with the sum of their words' vectors beside them, of unit length again.
+        """Queries' unit vectors with the sum of their words' vectors beside them.
 
-        A word that is not in the table adds nothing; one that stands twice counts once.
+        A word that is not in the table adds nothing; one that stands twice counts once. The result is longer than
+        one where words are known: were it scaled, queries could no longer be added and subtracted.
         """
         sums = np.zeros((len(texts), self.rows.shape[1]), np.float32)
         for place, text in enumerate(texts):
             sums[place] = self.rows[self.places(list(dict.fromkeys(words_of(text))))].sum(0)
-        joined = np.concatenate([vectors, sums], axis=1)
-        joined /= np.linalg.norm(joined, axis=1, keepdims=True)
-        return joined
+        return np.concatenate([vectors, sums], axis=1)
 
     def places(self, words: Sequence[str]) -> Int64[np.ndarray, " known"]:
         """The rows of those of `words` that are in the table."""

@@ -30,7 +30,7 @@ class TermsConfig(Config):
     """What vectors keep of the words that shoppers use for an item, which its own text may lack."""
 
     dim: int = Field(default=0, ge=0)
-    """Components that it adds to a vector, 128 for one and 8 at least; 0 leaves it out."""
+    """Components that it adds to a vector, at least 8 (`configs/mart.toml` has 128); 0 leaves it out."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
     """The share of an item's inputs that training leaves out, other numbers each time."""
     photo_dropout: float = Field(default=0.1, ge=0, lt=1)
@@ -49,10 +49,10 @@ class QueryTerms(nn.Module):
 
     Items are ranked by the likelihood of the query (Ponte and Croft 1998): the sum of log p over its words, where p
     is a softmax over all words of u_word . z(item). As parts of vectors: an item has [z, -log Z] less its mean over
-    a catalogue, Z being the sum that the softmax divides by; a query has [sum of u, number of words], times what
-    the likelihood counts beside the cosine, `weight`. One more component, zero in queries, brings all items to the
-    same length. Each word is judged by itself, so that a wish nobody has
-    expressed before is the sum of words that others used.
+    the items that were learnt from, Z being the sum that the softmax divides by; a query has [sum of u, number of
+    words], times what the likelihood counts beside the cosine, `weight`. One more component, zero in queries, brings
+    all items to the same length. Each word is judged by itself, so that a wish nobody has expressed before is the
+    sum of words that others used.
     """
 
     hashes: Tensor
@@ -99,9 +99,9 @@ class QueryTerms(nn.Module):
         return torch.cat([z, -self.words(z).logsumexp(dim=1, keepdim=True)], dim=1)
 
     def centre(self, parts: Float[Tensor, "item terms"]) -> None:
-        """Take the mean and the greatest length of a catalogue's `parts`."""
+        """Take the mean and the greatest length of the `parts` of the items that were learnt from."""
         self.mean.copy_(parts.mean(0))
-        self.bound.copy_((parts - self.mean).norm(dim=1).max())
+        self.bound.copy_((parts - self.mean).norm(dim=1).max().clamp(min=1e-6))
 
     def with_item_terms(
         self,

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Int64
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from smar.config import Config
+from smar.errors import ConfigError
 from smar.model.grams import words_of
+from smar.model.precision import is_fast_in_bfloat16, low_precision
 from smar.model.smar import SMAR
 from smar.model.sources import ItemSource
 from smar.model.term_table import hash_words
@@ -30,7 +32,7 @@ from smar.training.pairs import Pairs
 _ITEMS_AT_ONCE = 256
 _WARM_UP = 50
 _MOST_CLICKS = 20.0
-"""An item counts no more than one with so many pairs of mean weight."""
+"""An item counts no more than one that was asked for by so many words, in pairs of mean weight."""
 
 
 class TermsLoopConfig(Config):
@@ -46,9 +48,11 @@ class TermsLoopConfig(Config):
     """Of AdamW."""
     least_queries: PositiveInt = 3
     """Distinct queries of the log that a word must stand in; rarer ones, most of them slips, are not learnt."""
+    most_words: PositiveInt = 50_000
+    """Words to learn at most, the most frequent; memory of a step, and the time to embed an item, grow with them."""
     most_items: PositiveInt = 200_000
     """Clicked items to learn from at most, drawn by chance; each takes some 7 KB of memory."""
-    weights: tuple[float, ...] = Field(default=(0.003, 0.006, 0.01, 0.015, 0.02, 0.03), min_length=1)
+    weights: tuple[PositiveFloat, ...] = Field(default=(0.003, 0.006, 0.01, 0.015, 0.02, 0.03), min_length=1)
     """How much log p(query | item) may count beside the cosine; held-out clicks choose one, or none of them."""
 
 
@@ -67,13 +71,21 @@ def fit_terms(model: SMAR, pairs: Pairs, items: ItemSource, config: TermsLoopCon
     """Learn log p(word | item), in place, from what was asked before items were clicked; nothing else changes.
 
     Each clicked item is a distribution over words, by the weights of its pairs; the cross-entropy to it is minimised,
-    an item's share growing with the root of its clicks (our choices). The weight of the likelihood stays zero.
+    an item's share growing with the root of the words it was asked for by (our choices). The likelihood counts for
+    nothing before `choose_weight`.
 
     Returns:
         How many words and items there were; without either, the model is left without terms.
+
+    Raises:
+        ConfigError: the model's settings have no terms, or it looks at images alone.
     """
+    if not model.config.terms.dim or model.config.fusion.kind == "image":
+        raise ConfigError(
+            "model.terms.dim = 0 or fusion.kind = image: such a model has no query terms to learn"
+        )
     model.add_terms(0)
-    words, queries = _vocabulary(pairs, config.least_queries)
+    words, queries = _vocabulary(pairs, config)
     targets = _targets(pairs, queries)
     rows = np.array(sorted(targets), dtype=np.int64)
     if len(rows) > config.most_items:
@@ -113,7 +125,7 @@ def choose_weight(
     """
     assert model.terms is not None
     figures = {}
-    for weight in track([0.0, *weights], "weighing query terms"):
+    for weight in (0.0, *weights):
         model.terms.weight.fill_(weight)
         figures[weight] = judge()
     best = max(figures, key=lambda weight: (figures[weight], -weight))
@@ -123,12 +135,15 @@ def choose_weight(
     return best, {f"{weight:g}": figure for weight, figure in figures.items()}
 
 
-def _vocabulary(pairs: Pairs, least: int) -> tuple[list[str], list[Int64[np.ndarray, " word"]]]:
+def _vocabulary(pairs: Pairs, config: TermsLoopConfig) -> tuple[list[str], list[Int64[np.ndarray, " word"]]]:
     """The words to learn, in the order of their hashes, and those of each query, as places among them."""
     found = [list(dict.fromkeys(words_of(text))) for text in pairs.texts]
     clicked = np.unique(pairs.queries[: len(pairs)])
     counts = Counter(word for query in clicked for word in found[query])
-    words = [word for word, count in counts.items() if count >= least]
+    frequent = sorted(word for word, count in counts.items() if count >= config.least_queries)
+    words = sorted(frequent, key=lambda word: -counts[word])[: config.most_words]
+    if len(words) < len(frequent):
+        console.print(f"query terms are the {len(words):,} most frequent of {len(frequent):,} words")
     words.sort(key=lambda word: int(hash_words([word])[0]))
     place = {word: at for at, word in enumerate(words)}
     return words, [np.array([place[word] for word in query if word in place], np.int64) for query in found]
@@ -141,7 +156,7 @@ def _targets(pairs: Pairs, queries: list[Int64[np.ndarray, " word"]]) -> dict[in
     for query, item, weight in zip(
         pairs.queries[clicked], pairs.items[clicked], pairs.weights[clicked], strict=True
     ):
-        for word in queries[query].tolist():
+        for word in queries[query].tolist() if weight > 0 else ():
             asked = targets[int(item)]
             asked[word] = asked.get(word, 0.0) + float(weight)
     return targets
@@ -159,13 +174,14 @@ def _read(model: SMAR, items: ItemSource, rows: Int64[np.ndarray, " row"]) -> tu
     starts = range(0, len(rows), _ITEMS_AT_ONCE)
     for start in track(starts, "reading clicked items"):
         places = order[start : start + _ITEMS_AT_ONCE]
-        states = items.states(rows[places])
-        text[places] = model.items(states).text.half().cpu()
-        seen = model.scaled_photos(states)
-        if seen is not None:
+        with low_precision(model.device, enabled=is_fast_in_bfloat16(model.device)):
+            states = items.states(rows[places])
+            text[places] = model.items(states).text.half().cpu()
+        if states.images is not None:
+            seen = model.scaled_summaries(states.images).half().cpu()
             if photos is None:
                 photos = torch.zeros((len(rows), seen.shape[1]), dtype=torch.float16)
-            photos[places] = seen.half().cpu()
+            photos[places[states.with_image.cpu().numpy()]] = seen
     model.train(was_training)
     return text, photos
 

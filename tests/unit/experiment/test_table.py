@@ -126,8 +126,7 @@ def test_names_choose_rows_or_parts_and_smar_is_always_there() -> None:
 
 def test_rows_of_one_model_share_its_run_and_no_two_rows_their_values(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
-    settings = "[model]\nterms = { dim = 16 }\n"
-    recipe.write_text(f'{settings}[groups]\n"Clothes" = ["fashion"]\n', encoding="utf-8")
+    recipe.write_text('[groups]\n"Clothes" = ["fashion"]\n', encoding="utf-8")
     shop = write_shop(tmp_path / "shop", copies=1)
     grid = Grid(shop, recipe, "dev", tmp_path / "runs", tmp_path / "values")
     cells = grid.cells(ROWS, seeds=2)
@@ -145,6 +144,14 @@ def test_rows_of_one_model_share_its_run_and_no_two_rows_their_values(tmp_path: 
     epochs = {cell.row.name: cell.config.pretraining.loop.epochs for cell in cells}
     assert (epochs["SMAR"], epochs["DPSR (text only)"], epochs["cross attention"]) == (3, 4, 4)
     # Which departments are shown together trains nothing anew.
-    recipe.write_text(settings, encoding="utf-8")
+    recipe.write_text("", encoding="utf-8")
     again = grid.cells(ROWS, seeds=2)
     assert [cell.run for cell in again] == [cell.run for cell in cells]
+    # What the recipe does not have cannot be taken away.
+    names = {cell.row.name for cell in cells}
+    assert {row.name for row in ROWS} - names == {"without query terms"}
+    recipe.write_text(
+        "[model]\nterms = { dim = 16 }\ntext_dropout = 0\nimage_dropout = 0\n", encoding="utf-8"
+    )
+    names = {cell.row.name for cell in grid.cells(ROWS, seeds=2)}
+    assert {row.name for row in ROWS} - names == {"without dropout"}

@@ -56,8 +56,16 @@ class Grid:
     cache: Path | None = None
 
     def cells(self, rows: Sequence[Row], seeds: int) -> list[Cell]:
-        """One cell a row and seed; rows that are not main, or not trained, have the first seed alone."""
-        return [self._cell(row, seed) for row in rows for seed in range(seeds if row.is_main else 1)]
+        """One cell a row and seed; rows that are not main, or not trained, have the first seed alone.
+
+        A row that takes away what the recipe does not have is an earlier row again, and has no cell.
+        """
+        found: dict[Path, Cell] = {}
+        for row in rows:
+            for seed in range(seeds if row.is_main else 1):
+                cell = self._cell(row, seed)
+                found.setdefault(cell.values, cell)
+        return list(found.values())
 
     def measure(self, cells: Sequence[Cell]) -> None:
         """Train and judge every cell that has no values yet; cells of one model follow one another."""

@@ -60,7 +60,9 @@ def reproduce(
     grid = Grid(shop, recipe, split, runs, out / "values", cache)
     cells = grid.cells(rows, seeds)
     grid.measure(cells)
-    tables = {row: [grid.values(cell) for cell in cells if cell.row == row] for row in rows}
+    tables: dict[Row, list[pl.DataFrame]] = {}
+    for cell in cells:
+        tables.setdefault(cell.row, []).append(grid.values(cell))
     commands = {cell.row: cell.command for cell in reversed(cells)}
     lines = build_lines(tables, commands, config.groups, MEASURES, SMAR)
     first = tables[SMAR][0]
