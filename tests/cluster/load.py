@@ -98,8 +98,9 @@ def clients(engine: SearchEngine, truth: list[set[int]], count: int = 8) -> Iter
                 (found,) = engine.nearest(embedded[query], K)
                 right = len(truth[query] & set(found.rows.tolist())) / K
                 seen.answers.append(Answer(seen.now, seen.now - began, found.coverage, right))
-            except Unavailable:
+            except Unavailable as error:
                 seen.answers.append(Answer(seen.now, seen.now - began, 0.0, 0.0))
+                print(f"after {seen.now:.1f} s: {error}")
             query = (query + 1) % len(truth)
 
     threads = [threading.Thread(target=search, args=(number * 3,)) for number in range(count)]

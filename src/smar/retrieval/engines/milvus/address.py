@@ -21,8 +21,8 @@ _PORT = 19530
 _TOKEN = "SMAR_MILVUS_TOKEN"  # noqa: S105 - the name of a variable
 _NEVER = range(1100, 1200), range(100, 300), range(1400, 1500)
 """Codes of Milvus for what will not succeed by waiting: wrong parameters, names that do not exist, rights."""
-_LOADING = 103, 202
-"""Of these, those of what is not loaded yet."""
+_LOADING = 101, 103, 106, 201, 202
+"""Of these, those of what is not loaded yet, or is being recovered where a node was lost."""
 _REFUSALS = "UNAUTHENTICATED", "PERMISSION_DENIED", "INVALID_ARGUMENT", "UNIMPLEMENTED"
 _LONGEST_ALIAS = 200
 _PATIENCE = 60.0

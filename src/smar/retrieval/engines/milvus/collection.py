@@ -77,7 +77,7 @@ class Collection:
 
         Raises:
             QueryError: Milvus does not go so deep.
-            Unavailable: nothing answered in time.
+            Unavailable: nothing answered in time, or no part of the collection could be reached.
         """
         expected = sum(self.witnesses[partition] for partition in partitions)
         limit = k + expected
@@ -86,7 +86,9 @@ class Collection:
         asked = np.concatenate([queries, self.witness[None]])
         until = min(until, time.monotonic() + self.address.seconds)
         best: Matches | None = None
-        for _ in range(_TRIES_FOR_THE_WHOLE):
+        tries = 0
+        # Where not one witness came back, nothing was searched: that is no answer, as long as there is time.
+        while tries < _TRIES_FOR_THE_WHOLE or (best is not None and not best.coverage):
             try:
                 found = self._try(
                     lambda seconds: self.client.search(
@@ -111,7 +113,12 @@ class Collection:
                 best = matches
             if best.coverage == 1 or time.monotonic() > until:
                 break
+            if not best.coverage:
+                time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+            tries += 1
         assert best is not None
+        if not best.coverage:
+            raise Unavailable(f"{self.address}: nothing of {self.name} could be reached")
         return best
 
     def vectors(self, keys: Sequence[int], until: float = math.inf) -> Vectors:
