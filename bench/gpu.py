@@ -203,7 +203,7 @@ def training(model: SMAR, size: Size, limit: float, device: torch.device) -> dic
         "milliseconds": round(1e3 * took, 2),
         "pairs_per_second": round(size.batch / took, 1),
         "teraflops": round(count / took / 1e12, 3),
-        "of_the_limit": round(count / took / limit, 3),
+        "of_the_limit": round(count / took / limit, 5),
     }
 
 
@@ -219,7 +219,7 @@ def embedding(model: SMAR, size: Size, limit: float, device: torch.device) -> di
         "items": size.items,
         "items_per_second": round(size.items / took, 1),
         "teraflops": round(count / took / 1e12, 3),
-        "of_the_limit": round(count / took / limit, 3),
+        "of_the_limit": round(count / took / limit, 5),
     }
 
 

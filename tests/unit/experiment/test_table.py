@@ -124,7 +124,9 @@ def test_names_choose_rows_or_parts_and_smar_is_always_there() -> None:
     assert len({row.name for row in ROWS}) == len(ROWS)
 
 
-def test_rows_of_one_model_share_its_run_and_no_two_rows_their_values(tmp_path: Path) -> None:
+def test_rows_of_one_model_share_its_run_and_no_two_rows_their_values(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('[groups]\n"Clothes" = ["fashion"]\n', encoding="utf-8")
     shop = write_shop(tmp_path / "shop", copies=1)
@@ -155,3 +157,5 @@ def test_rows_of_one_model_share_its_run_and_no_two_rows_their_values(tmp_path: 
     )
     names = {cell.row.name for cell in grid.cells(ROWS, seeds=2)}
     assert {row.name for row in ROWS} - names == {"without dropout"}
+    said = " ".join(capsys.readouterr().err.split())
+    assert "without dropout: by this recipe the same as SMAR, and left out" in said

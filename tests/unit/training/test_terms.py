@@ -49,7 +49,6 @@ def learnt(shop: Shop) -> SMAR:
     assert model.terms is not None
     model.terms.weight.fill_(0.05)
     assert items == len(shop.catalog)
-    # Four colours, two things and "mug", "in", "m", "cable" and eight lengths.
     assert words == len({word for text in material.pairs.texts for word in text.split()})
     return model
 
@@ -85,7 +84,7 @@ def test_words_of_the_log_find_what_only_the_photo_shows(learnt: SMAR, shop: Sho
     assert learnt.terms is not None
     engine = SearchEngine.build(learnt, shop.catalog)
     for colour in ("red", "green", "blue", "black"):
-        # "mug red" was never asked in these words.
+        # "shirt red" was never asked in this order, and the towers have learnt nothing.
         for query in (f"shirt {colour}", f"{colour} mug"):
             hits = [hit.item.item_id for hit in engine.search(query, k=3)]
             assert sum(f"-{colour}-" in item for item in hits) >= 2, (query, hits)

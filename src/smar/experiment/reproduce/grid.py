@@ -58,13 +58,15 @@ class Grid:
     def cells(self, rows: Sequence[Row], seeds: int) -> list[Cell]:
         """One cell a row and seed; rows that are not main, or not trained, have the first seed alone.
 
-        A row that takes away what the recipe does not have is an earlier row again, and has no cell.
+        A row that takes away what the recipe does not have is an earlier row again: it has no cell, and that is said.
         """
         found: dict[Path, Cell] = {}
         for row in rows:
             for seed in range(seeds if row.is_main else 1):
                 cell = self._cell(row, seed)
-                found.setdefault(cell.values, cell)
+                same = found.setdefault(cell.values, cell)
+                if same is not cell:
+                    _say(f"{row.name}: by this recipe the same as {same.row.name}, and left out")
         return list(found.values())
 
     def measure(self, cells: Sequence[Cell]) -> None:
