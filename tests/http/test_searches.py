@@ -219,7 +219,7 @@ def test_an_item_is_explained_by_words_and_cells(client: TestClient) -> None:
     hits = search(client, q="red shirt", k=200, image="always")["hits"]
     score = next(hit["score"] for hit in hits if hit["item"]["item_id"] == "shirt-red-0")
     assert found["score"] == pytest.approx(score, abs=2e-3)
-    assert found["text"] + found["image"] == pytest.approx(found["score"], abs=1e-4)
+    assert found["text"] + found["image"] + found["clicks"] == pytest.approx(found["score"], abs=1e-4)
     assert [word["word"] for word in found["words"]] == ["shirt", "number", "0", ".", "Bolt"]
     assert [len(row) for row in found["cells"]] == [3, 3, 3]
     assert client.get("/v1/explain/cable-3", params={"q": "cable"}).json()["cells"] is None

@@ -11,6 +11,7 @@ from smar.model.config import ModelConfig
 from smar.retrieval.index import IndexConfig
 from smar.training.adapt import AdaptationConfig
 from smar.training.pretrain import PretrainingConfig
+from smar.training.remember import RememberingConfig
 from smar.training.terms import TermsLoopConfig
 
 
@@ -27,6 +28,8 @@ class ExperimentConfig(Config):
     """Stage two; left out where the model has no gate."""
     terms: TermsLoopConfig = TermsLoopConfig()
     """How the likelihood of queries' words is learnt at the end, where `model.terms.dim` is not 0."""
+    memory: RememberingConfig = RememberingConfig()
+    """How clicks are remembered after that, where `model.memory.neighbours` is not 0."""
     validation: ValidationConfig = ValidationConfig()
     """How held-out clicks judge a model during training."""
     index: IndexConfig = IndexConfig()

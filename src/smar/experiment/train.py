@@ -30,6 +30,7 @@ from smar.training.loop import Fit, fit, has_begun
 from smar.training.pairs import Pairs
 from smar.training.pretrain import Pretraining, calibrate, start
 from smar.training.processes import Processes
+from smar.training.remember import MemoryFit, RememberingConfig, choose_memory, remember
 from smar.training.stage import Material, split_for_gate
 from smar.training.terms import TermsFit, TermsLoopConfig, choose_weight, fit_terms
 
@@ -47,6 +48,7 @@ class RunSummary:
     stages: list[Fit]
     gate: GateFit | None
     terms: TermsFit | None = None
+    memory: MemoryFit | None = None
 
 
 def train(
@@ -119,9 +121,12 @@ def train(
             f"gate: {gate.clicks:,} clicks on items new to the towers, {gate.share_with_image:.0%} of them with "
             f"the image; doublings of rank gained over text vectors: {gate.routed:.3f}, always {gate.always:.3f}"
         )
-    terms = None
+    terms, memory = None, None
+    clicked = Pairs.from_clicks(learnt, shop.catalog)
     if processes.is_first and config.model.terms.dim and config.model.fusion.kind != "image":
-        terms = _learn_terms(model, Pairs.from_clicks(learnt, shop.catalog), items, config.terms, candidates)
+        terms = _learn_terms(model, clicked, items, config.terms, candidates)
+    if processes.is_first and config.model.memory.neighbours:
+        memory = _remember(model, clicked, items, config.memory, candidates)
     summary = RunSummary(
         pairs=len(learnt),
         held_out_pairs=len(kept_back),
@@ -132,6 +137,7 @@ def train(
         stages=stages,
         gate=gate,
         terms=terms,
+        memory=memory,
     )
     if processes.is_first:
         model.save(out / FOLDER)
@@ -152,6 +158,21 @@ def _learn_terms(
     gained = f"{figures['0']:.4f} to {figures[f'{weight:g}']:.4f} on held-out clicks" if weight else "no gain"
     _say(f"query terms: {words:,} words, {seen:,} clicked items, weight {weight:g}: {gained}")
     return TermsFit(words, seen, weight, figures)
+
+
+def _remember(
+    model: SMAR, pairs: Pairs, items: ItemSource, config: RememberingConfig, held_out: HeldOut
+) -> MemoryFit | None:
+    count = remember(model, pairs, items, config)
+    if model.memory is None:
+        return None
+    weights, figures = choose_memory(model, config, held_out.judge_of_memory(model, model.memory))
+    best = figures["{:g}, {:g}".format(*weights)]
+    _say(
+        f"memory: {count:,} clicked items, text vectors drawn by {weights[0]:g}, multimodal ones by {weights[1]:g}: "
+        f"{figures['0, 0']:.4f} to {best:.4f} on held-out clicks, half of them as if on new items"
+    )
+    return MemoryFit(count, *weights, figures)
 
 
 def _check_logs(parts: dict[str, ClickLog], log: ClickLog, config: ExperimentConfig) -> None:

@@ -11,6 +11,7 @@ from smar.model.encoders.text import TextEncoderConfig
 from smar.model.fusion import FusionConfig
 from smar.model.gate import GateConfig
 from smar.model.lexical import LexicalConfig
+from smar.model.memory import MemoryConfig
 from smar.model.terms import TermsConfig
 from smar.model.towers import Pooling
 
@@ -28,6 +29,8 @@ class ModelConfig(Config):
     """What vectors keep of a text's spelling; left out where `fusion.kind` is `image`."""
     terms: TermsConfig = TermsConfig()
     """What vectors keep of the words that shoppers use for an item; left out where `fusion.kind` is `image`."""
+    memory: MemoryConfig = MemoryConfig()
+    """What vectors keep of the queries that items were clicked for."""
     gate: GateConfig = GateConfig()
     """The prediction header that decides whether a query needs the image."""
     item_fields: tuple[str, ...] = ("title", "category", "brand", "description")

@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
+from smar.model.arrays import ItemArrays
 from smar.model.encoders.image import ImageStates
 from smar.model.grams import Grams
-from smar.model.smar import SMAR
+from smar.model.smar import SMAR, ItemOutput
 from smar.model.sources import ItemStates, Texts, TextStates
 
 _MOST_WORDS = 40
@@ -24,21 +25,23 @@ _MOST_WORDS = 40
 class Explanation:
     """Parts of the score <Q(q), S_m(s)>, all in its unit (our choice; nothing of this is in the paper).
 
-    `text` and `image` are Shapley values: what each adds, averaged over both orders of adding them, so that they sum
-    to `score`. `words` and `cells` say by how much the score falls without one word of the text, or with one cell of
-    the photo made as dull as the average; they are no parts of a sum.
+    `text` and `image` are Shapley values: what each adds, averaged over both orders of adding them. `clicks` is what
+    the model's memory adds after that, so that the three sum to `score`. `words` and `cells` say by how much the score,
+    `clicks` apart, falls without one word of the text, or with one cell of the photo made as dull as the average; they
+    are no parts of a sum.
     """
 
     score: float
     text: float
     image: float
+    clicks: float
     words: tuple[tuple[str, float], ...]
     cells: Float32[np.ndarray, "row column"] | None
 
 
 @torch.inference_mode()
 def explain(
-    model: SMAR, query: str, text: str, pixels: UInt8[np.ndarray, "size size 3"] | None = None
+    model: SMAR, query: str, text: str, pixels: UInt8[np.ndarray, "size size 3"] | None = None, name: int = -1
 ) -> Explanation:
     """Explain the score of an item for a normalised query.
 
@@ -47,6 +50,7 @@ def explain(
         query: normalised.
         text: the item's, as `item_texts` joins it; of more than 40 words, the first 40 are explained.
         pixels: its photo, `photo_size` a side; None for an item without one, or where it is not used.
+        name: what the model's memory calls it (`item_names`); -1 for an item that nobody has clicked.
     """
     asked = torch.from_numpy(model.embed_queries([query]).vectors[0]).to(model.device)
     words = text.split()
@@ -56,25 +60,37 @@ def explain(
         np.arange(len(variants))
     )
     if pixels is None or model.image_encoder is None:
-        scores = (
-            (model.items(ItemStates(states, None, torch.empty(0, dtype=torch.long))).text @ asked)
-            .cpu()
-            .numpy()
+        found = model.items(ItemStates(states, None, torch.empty(0, dtype=torch.long)))
+        scores = (found.text @ asked).cpu().numpy()
+        clicks = _clicks(model, asked, found, name)
+        return Explanation(
+            float(scores[0]) + clicks, float(scores[0]), 0.0, clicks, _fall(shown, scores), None
         )
-        return Explanation(float(scores[0]), float(scores[0]), 0.0, _fall(shown, scores), None)
     photo = model.image_encoder(torch.from_numpy(pixels[None]).to(model.device))
     whole = model.items(ItemStates(states, _repeated(photo, len(variants)), torch.arange(len(variants))))
     assert whole.image is not None
     text_alone, image_alone = float(whole.text[0] @ asked), float(whole.image[0] @ asked)
     scores = (whole.multimodal @ asked).cpu().numpy()
-    score = float(scores[0])
+    score, clicks = float(scores[0]), _clicks(model, asked, whole, name)
     return Explanation(
-        score,
+        score + clicks,
         (text_alone + score - image_alone) / 2,
         (image_alone + score - text_alone) / 2,
+        clicks,
         _fall(shown, scores),
         _cells(model, asked, _first(states), photo),
     )
+
+
+def _clicks(model: SMAR, asked: Tensor, items: ItemOutput, name: int) -> float:
+    """What the memory adds to the score of the first of `items`."""
+    if model.memory is None:
+        return 0.0
+    seen = np.array([items.image is not None])
+    plain = ItemArrays(items.text[:1].cpu().numpy(), items.multimodal[:1].cpu().numpy(), seen)
+    recalled = model.memory.recall(plain, np.array([name]))
+    moved = model.memory.blend(plain, recalled).multimodal - plain.multimodal
+    return float(moved[0] @ asked.cpu().numpy())
 
 
 def _cells(

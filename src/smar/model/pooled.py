@@ -62,4 +62,4 @@ class PooledImages(Images):
 def pooled_items(items: ItemSource, pooling: Pooling) -> ItemSource:
     """A catalogue with one state a text and one a photo."""
     images = None if items.images is None else PooledImages(items.images)
-    return ItemSource(PooledTexts(items.texts, pooling), images)
+    return ItemSource(PooledTexts(items.texts, pooling), images, items.names)

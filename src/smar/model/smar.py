@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, UInt8, UInt64
+from jaxtyping import Float, Float32, UInt8, UInt64
 from torch import Tensor, nn
 
 from smar.data.catalog import Catalog
 from smar.errors import ConfigError, ModelError, QueryError
 from smar.files import digest
 from smar.model import store
+from smar.model.arrays import ItemArrays, QueryVectors
 from smar.model.config import ModelConfig
 from smar.model.digests import item_digests
 from smar.model.encoders.image import ImageEncoder, ImageStates, load_image_encoder
@@ -26,8 +27,9 @@ from smar.model.encoders.text import TextEncoder
 from smar.model.fusion import CrossAttention, ItemMultimodalTower, build_fusion
 from smar.model.gate import ImageGate
 from smar.model.lexical import LexicalSketch
+from smar.model.memory import ClickMemory
 from smar.model.precision import is_fast_in_bfloat16, low_precision
-from smar.model.sources import ItemSource, ItemStates, Texts, TextStates, default_cache, in_categories
+from smar.model.sources import ItemSource, ItemStates, Rows, Texts, TextStates, default_cache, in_categories
 from smar.model.terms import QueryTerms
 from smar.model.towers import ItemImageTower, ItemTextTower, QueryTower, TowerShape
 from smar.progress import track
@@ -44,23 +46,6 @@ class ItemOutput:
     image: Float[Tensor, "image dim"] | None
     multimodal: Float[Tensor, "item dim"]
     with_image: Tensor
-
-
-@dataclass(frozen=True)
-class QueryVectors:
-    """Vectors [query, dim], of unit length but for the part of query terms, and P(q) [query], float32."""
-
-    vectors: Float32[np.ndarray, "query dim"]
-    gate: Float32[np.ndarray, " query"]
-
-
-@dataclass(frozen=True)
-class ItemArrays:
-    """A catalogue's vectors [item, dim] of unit length, float32; without an image both rows are the same bits."""
-
-    text: Float32[np.ndarray, "item dim"]
-    multimodal: Float32[np.ndarray, "item dim"]
-    has_image: Bool[np.ndarray, " item"]
 
 
 class SMAR(nn.Module):
@@ -95,6 +80,7 @@ class SMAR(nn.Module):
         if config.lexical.dim and config.fusion.kind != "image":
             self.lexical = LexicalSketch(config.dim, config.lexical)
         self.terms: QueryTerms | None = None
+        self.memory: ClickMemory | None = None
         self.gate = ImageGate(self.vector_dim)
         self.log_scale = nn.Parameter(torch.tensor(1 / config.temperature).log())
         self.cache: Path | None = default_cache()
@@ -118,7 +104,12 @@ class SMAR(nn.Module):
             raise ModelError(
                 f"{folder / store.HEADER}: has query terms and model.terms.dim = 0; train it again"
             )
+        if saved.memory and not model.config.memory.neighbours:
+            raise ModelError(
+                f"{folder / store.HEADER}: remembers clicks and model.memory.neighbours = 0; train it again"
+            )
         model.add_terms(saved.terms)
+        model.add_memory(saved.memory)
         store.read_weights(folder, model, saved)
         return model.eval()
 
@@ -176,6 +167,18 @@ class SMAR(nn.Module):
             photo_width = None if self.image_encoder is None else self.image_encoder.summary_width
             terms = QueryTerms(self.config.terms, self.vector_dim, photo_width, words)
             self.terms = terms.to(self.device)
+
+    def add_memory(self, items: int) -> None:
+        """Let the model remember what `items` items were clicked for, still to be told; none takes it all away."""
+        self.memory = None
+        if items:
+            memory = ClickMemory(self.config.memory, items, self.config.dim, self.gate.in_features)
+            self.memory = memory.to(self.device)
+
+    def forget(self) -> None:
+        """Take away what is learnt from finished towers, query terms and memory, since these will learn on."""
+        self.add_terms(0)
+        self.add_memory(0)
 
     @property
     def device(self) -> torch.device:
@@ -298,17 +301,23 @@ class SMAR(nn.Module):
         """What decides each item's vectors by this model: they are equal where it is."""
         return item_digests(catalog, self.config.item_fields, with_photos=self.image_encoder is not None)
 
-    @torch.inference_mode()
     def embed_source(self, source: ItemSource) -> ItemArrays:
-        """S_t(s) and S_m(s) of every row of an opened catalogue."""
-        text = np.empty((len(source), self.vector_dim), np.float32)
+        """S_t(s) and S_m(s) of every row of an opened catalogue, drawn to what the model remembers of clicks."""
+        arrays = self.embed_rows(source, np.arange(len(source)))
+        memory = self.memory
+        return arrays if memory is None else memory.blend(arrays, memory.recall(arrays, source.names))
+
+    @torch.inference_mode()
+    def embed_rows(self, source: ItemSource, rows: Rows) -> ItemArrays:
+        """S_t(s) and S_m(s) of some rows, in their order, by their text and photo alone."""
+        text = np.empty((len(rows), self.vector_dim), np.float32)
         multimodal = np.empty_like(text)
         with self._evaluating(), low_precision(self.device, enabled=is_fast_in_bfloat16(self.device)):
-            for rows in track(source.batches(_ITEMS_AT_ONCE), "embedding items"):
-                output = self.items(source.states(rows))
-                text[rows] = output.text.cpu().numpy()
-                multimodal[rows] = output.multimodal.cpu().numpy()
-        return ItemArrays(text, multimodal, source.has_image.copy())
+            for places in track(source.texts.batches(_ITEMS_AT_ONCE, rows), "embedding items"):
+                output = self.items(source.states(rows[places]))
+                text[places] = output.text.cpu().numpy()
+                multimodal[places] = output.multimodal.cpu().numpy()
+        return ItemArrays(text, multimodal, source.has_image[rows])
 
     @property
     def linear_maps(self) -> list[nn.Module]:

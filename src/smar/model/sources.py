@@ -27,6 +27,7 @@ from smar.files import digest
 from smar.model.encoders.image import ImageEncoder, ImageStates
 from smar.model.encoders.text import TextEncoder
 from smar.model.grams import Grams
+from smar.model.memory import Names, item_names
 from smar.progress import console, track
 
 Rows = Int64[np.ndarray, " row"]
@@ -97,9 +98,10 @@ class Texts:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def batches(self, at_once: int) -> list[Rows]:
-        """Every row once, in batches of texts of like length."""
-        order = np.argsort([len(tokens) for tokens in self.tokens], kind="stable")
+    def batches(self, at_once: int, rows: Rows | None = None) -> list[Rows]:
+        """Every row once, in batches of texts of like length; if `rows` are given, the places of these among them."""
+        chosen = range(len(self)) if rows is None else rows
+        order = np.argsort([len(self.tokens[row]) for row in chosen], kind="stable")
         edges = [*range(0, len(order), at_once), len(order)]
         return [order[start:end] for start, end in pairwise(edges)]
 
@@ -230,9 +232,10 @@ class Images:
 class ItemSource:
     """A catalogue as the towers read it: texts of every item, photos of those that have one."""
 
-    def __init__(self, texts: Texts, images: Images | None) -> None:
+    def __init__(self, texts: Texts, images: Images | None, names: Names) -> None:
         self.texts = texts
         self.images = images
+        self.names = names
         self.has_image = np.zeros(len(texts), np.bool_) if images is None else images.has_image
 
     @classmethod
@@ -252,8 +255,9 @@ class ItemSource:
             )
         if text_encoder.is_frozen and cache is not None:
             texts.cache(cache / "texts", "text states")
+        names = item_names(catalog)
         if image_encoder is None:
-            return cls(texts, None)
+            return cls(texts, None, names)
         images = Images(image_encoder, [catalog.image_path(row) for row in range(len(catalog))])
         if image_encoder.is_frozen and cache is not None:
             images.cache(cache / "images", "image states")
@@ -263,7 +267,7 @@ class ItemSource:
             _say(
                 f"{count:,} photos cannot be used ({kind}): their items are treated as items without a photo"
             )
-        return cls(texts, images)
+        return cls(texts, images, names)
 
     def leave_out_photos(self, rows: Bool[np.ndarray, " item"]) -> None:
         """Read the items of `rows` as if they had no photo."""
@@ -282,10 +286,6 @@ class ItemSource:
         with_image = torch.from_numpy(places).to(text.mask.device)
         images = self.images.states(rows[places]) if self.images is not None and len(places) else None
         return ItemStates(text, images, with_image)
-
-    def batches(self, at_once: int) -> list[Rows]:
-        """Every row once, in batches of texts of like length."""
-        return self.texts.batches(at_once)
 
 
 def in_categories(catalog: Catalog, categories: Sequence[str]) -> Bool[np.ndarray, " item"]:

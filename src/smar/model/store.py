@@ -31,11 +31,12 @@ _FORMAT = 3
 
 @dataclass(frozen=True)
 class Header:
-    """What `model.json` says: settings as plain values, fingerprint of the whole, how many query terms it knows."""
+    """What `model.json` says: settings as plain values, fingerprint, how many query terms and clicked items it has."""
 
     config: dict[str, Any]
     fingerprint: str
     terms: int
+    memory: int
 
 
 def write(folder: Path, model: SMAR) -> None:
@@ -51,6 +52,7 @@ def write(folder: Path, model: SMAR) -> None:
             "format": _FORMAT,
             "fingerprint": model.fingerprint,
             "terms": 0 if model.terms is None else len(model.terms.hashes),
+            "memory": 0 if model.memory is None else len(model.memory),
             "config": json.loads(model.config.model_dump_json()),
         }
         (part / HEADER).write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
@@ -69,10 +71,10 @@ def read_header(folder: Path) -> Header:
             raise ModelError(
                 f"{path}: has format {header['format']}, this version reads {_FORMAT}; train it again"
             )
-        terms = int(header.get("terms", 0))
-        if terms < 0:
-            raise ValueError(f"terms = {terms}")
-        return Header(header["config"], header["fingerprint"], terms)
+        terms, memory = (int(header.get(name, 0)) for name in ("terms", "memory"))
+        if min(terms, memory) < 0:
+            raise ValueError(f"terms = {terms}, memory = {memory}")
+        return Header(header["config"], header["fingerprint"], terms, memory)
     except FileNotFoundError as error:
         raise ModelError(f"{folder}: holds no model (no {HEADER}); train one with `smar train`") from error
     except (OSError, ValueError, KeyError, TypeError) as error:

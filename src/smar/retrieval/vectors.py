@@ -89,13 +89,19 @@ class ItemVectors:
         Raises:
             ModelError: the model broke one of the laws above; the message names the row and the item.
         """
-        arrays = model.embed_items(catalog)
+        return cls.of(model.embed_items(catalog), model.fingerprint, catalog, digests)
+
+    @classmethod
+    def of(
+        cls, arrays: ItemArrays, fingerprint: str, catalog: Catalog, digests: Digests | None = None
+    ) -> ItemVectors:
+        """Check what the model of that fingerprint made of `catalog`; raises as `build` does."""
         vectors = cls(
             item_ids=list(catalog.item_ids),
             text=np.ascontiguousarray(arrays.text, dtype=np.float32),
             multimodal=np.ascontiguousarray(arrays.multimodal, dtype=np.float32),
             has_image=np.ascontiguousarray(arrays.has_image, dtype=np.bool_),
-            model_fingerprint=model.fingerprint,
+            model_fingerprint=fingerprint,
             catalog_fingerprint=catalog.fingerprint,
             digests=digests,
         )

@@ -136,11 +136,13 @@ class ExplainReply(Wire):
     """Why an item scores as it does for a query."""
 
     score: float
-    """The inner product of the query with the item's multimodal vector; `text` and `image` sum to it."""
+    """The inner product of the query with the item's multimodal vector; `text`, `image` and `clicks` sum to it."""
     text: float
     """What the text adds, averaged over both orders of adding text and image."""
     image: float
     """What the photo adds."""
+    clicks: float
+    """What the model remembers of clicks on it, and on items like it, adds."""
     words: list[WordWeight]
     """The words of the text, in their order; of more than 40, the first 40."""
     cells: list[list[float]] | None

@@ -254,17 +254,19 @@ class Searcher:
     def explain(self, q: str, row: int, watch: Stopwatch) -> Explanation:
         """Why an item scores as it does for a normalised query; a photo that cannot be read is as none."""
         from smar.model.explain import explain
+        from smar.model.memory import item_names
         from smar.model.sources import item_texts
 
         part, place = self.segments.place(row)
         catalog, model = part.engine.catalog, self.model()
-        (text,) = item_texts(catalog.rows([place]), model.config.item_fields)
+        item = catalog.rows([place])
+        (text,), (name,) = item_texts(item, model.config.item_fields), item_names(item).tolist()
         pixels, path = None, catalog.image_path(place)
         if path is not None and self.segments.has_photo(row):
             with watch.step("photo"), suppress(ImageUnreadable):
                 pixels = read_image(path, model.photo_size)
         with watch.step("explain"):
-            return explain(model, q, text, pixels)
+            return explain(model, q, text, pixels, name)
 
     def _wishes(self, ask: Ask, watch: Stopwatch) -> Wishes:
         with watch.step("filter"):

@@ -135,6 +135,7 @@ class Service:
             score=found.score,
             text=found.text,
             image=found.image,
+            clicks=found.clicks,
             words=[WordWeight(word=word, falls=falls) for word, falls in found.words],
             cells=None if found.cells is None else found.cells.tolist(),
             served=_served(opened, request_id, watch),

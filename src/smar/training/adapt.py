@@ -76,14 +76,14 @@ def adapt(
 ) -> tuple[Fit, GateFit]:
     """Run stage two on a shop's click log, in place, after `pretrain` with the same `clicks`.
 
-    As there, query terms that the model has are taken away.
+    As there, query terms and memory that the model has are taken away.
 
     Raises:
         ConfigError: the model has one kind of vector only, so there is nothing to choose between.
     """
     if not model.has_gate:
         raise ConfigError(f"fusion.kind = {model.config.fusion.kind!r}: such a model has no gate to adapt")
-    model.add_terms(0)
+    model.forget()
     log = clicks_to_learn(shop, clicks)
     items = model.read_items(shop.catalog)
     lesson = GateLesson.read(model, split_for_gate(model, log, clicks)[1], shop.catalog, items)

@@ -82,10 +82,11 @@ def pretrain(
 ) -> Fit:
     """Run stage one on a shop's click log, in place; the queries and items that `clicks` holds back stay unseen.
 
-    Query terms that the model has are taken away: they are learnt from finished towers (`smar.training.terms`).
+    Query terms and memory that the model has are taken away: they are learnt from finished towers
+    (`smar.training.terms`, `smar.training.remember`).
     For checkpoints, resuming and validation over the catalogue use `smar.experiment.train`, which calls the same loop.
     """
-    model.add_terms(0)
+    model.forget()
     log, unseen = split_for_gate(model, clicks_to_learn(shop, clicks), clicks)
     items = model.read_items(shop.catalog)
     own_words = config.loop.own_words

@@ -151,9 +151,11 @@ def test_rows_of_one_model_share_its_run_and_no_two_rows_their_values(
     assert [cell.run for cell in again] == [cell.run for cell in cells]
     # What the recipe does not have cannot be taken away.
     names = {cell.row.name for cell in cells}
-    assert {row.name for row in ROWS} - names == {"without query terms"}
+    learnt_last = {"without query terms", "without memory of clicks", "without query terms or memory"}
+    assert {row.name for row in ROWS} - names == learnt_last
     recipe.write_text(
-        "[model]\nterms = { dim = 16 }\ntext_dropout = 0\nimage_dropout = 0\n", encoding="utf-8"
+        "[model]\nterms = { dim = 16 }\nmemory = { neighbours = 4 }\ntext_dropout = 0\nimage_dropout = 0\n",
+        encoding="utf-8",
     )
     names = {cell.row.name for cell in grid.cells(ROWS, seeds=2)}
     assert {row.name for row in ROWS} - names == {"without dropout"}

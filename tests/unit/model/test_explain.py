@@ -23,7 +23,7 @@ def test_parts_sum_to_the_score_of_the_index(tmp_path: Path) -> None:
         pixels = None if path is None else read_image(path, model.photo_size)
         found = explain(model, "red shirt", texts[row], pixels)
         assert found.score == pytest.approx(float(arrays.multimodal[row] @ query), abs=2e-3), item_id
-        assert found.text + found.image == pytest.approx(found.score, abs=1e-5)
+        assert found.text + found.image + found.clicks == pytest.approx(found.score, abs=1e-5)
         assert [word for word, _ in found.words] == texts[row].split()
         if path is None:
             assert (found.image, found.cells) == (0, None)

@@ -13,7 +13,8 @@ import polars as pl
 from smar.data.catalog import CANONICAL, Catalog
 from smar.errors import DataError, MismatchError
 from smar.experiment.ray.connect import check_cluster, connected
-from smar.model.smar import SMAR, ItemArrays, QueryVectors
+from smar.model.arrays import ItemArrays, QueryVectors
+from smar.model.smar import SMAR
 from smar.progress import console, progress_bar
 from smar.retrieval.vectors import Digests
 

@@ -46,12 +46,20 @@ def _weighted(alpha: int, beta: int, gamma: int) -> Row:
 
 
 _NO_SKETCH, _NO_TERMS = "model.lexical.dim=0", "model.terms.dim=0"
+_NO_MEMORY = "model.memory.neighbours=0"
 _ONE_TASK = ("pretraining.alpha=0.0", "pretraining.beta=0.0")
 _NO_STAGE_TWO = ("clicks.gate_items=0.0", "adaptation.loop.epochs=0")
 _NO_START = "pretraining.start.epochs=0"
 _NO_STAGE_ONE = (_NO_START, "pretraining.loop.epochs=0")
-_AS_IT_IS = ("model.query_layers=0", "model.text_layers=0", "model.dim=384", _NO_TERMS, *_NO_STAGE_ONE)
-_LINEAR = ("model.query_layers=0", "model.text_layers=0", "model.image_layers=0", _NO_SKETCH, _NO_TERMS)
+_AS_IT_IS = ("model.query_layers=0", "model.text_layers=0", "model.dim=384", _NO_TERMS, _NO_MEMORY, *_NO_STAGE_ONE)
+_LINEAR = (
+    "model.query_layers=0",
+    "model.text_layers=0",
+    "model.image_layers=0",
+    _NO_SKETCH,
+    _NO_TERMS,
+    _NO_MEMORY,
+)
 _UNMASKED = tuple(
     f"{part}.masks_known=false" for part in ("pretraining.start", "pretraining.loop", "adaptation.loop")
 )
@@ -106,6 +114,8 @@ ROWS = (
     Row("without masking known positives", "ablations", _UNMASKED),
     Row("without spelling", "ablations", (_NO_SKETCH,)),
     Row("without query terms", "ablations", (_NO_TERMS,)),
+    Row("without memory of clicks", "ablations", (_NO_MEMORY,)),
+    Row("without query terms or memory", "ablations", (_NO_TERMS, _NO_MEMORY)),
     *(_weighted(*weights) for weights in ((1, 0, 0), (0, 1, 0), (0, 0, 1), (4, 1, 1), (1, 4, 1), (1, 1, 4))),
 )
 

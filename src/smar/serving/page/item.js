@@ -63,9 +63,10 @@ function reasons(why, q) {
     return [span, " "];
   });
   const image = why.cells ? `, picture ${why.image.toFixed(3)}` : "";
+  const clicks = why.clicks ? `, earlier clicks ${why.clicks.toFixed(3)}` : "";
   return [
     h("h3", {}, `Why it is found for “${q}”`),
-    h("p", { class: "soft" }, `Score ${why.score.toFixed(3)}: text ${why.text.toFixed(3)}${image}`),
+    h("p", { class: "soft" }, `Score ${why.score.toFixed(3)}: text ${why.text.toFixed(3)}${image}${clicks}`),
     h("p", { class: "words" }, words),
     why.cells && h("p", { class: "soft" }, "Coloured places of the photo speak for it."),
   ];
