@@ -36,7 +36,7 @@ class MemoryConfig(Config):
     """What vectors keep of the queries that items were clicked for."""
 
     neighbours: int = Field(default=0, ge=0)
-    """Clicked items that an item is likened to (`configs/mart.toml` has 32); 0 leaves the memory out."""
+    """Clicked items that an item is likened to (`configs/mart-best.toml` has 32); 0 leaves the memory out."""
 
 
 class Recalled(NamedTuple):
