@@ -5,7 +5,6 @@ Knows vectors and which item is which; nothing of a log of clicks, nor of how mu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +19,10 @@ from smar.data.catalog import Catalog
 from smar.files import digest
 from smar.model.arrays import ItemArrays
 from smar.model.precision import is_fast_in_bfloat16
+from smar.progress import track
 
 _ROWS_AT_ONCE = 512
+_FEW_BLOCKS = 4
 _TEMPERATURE = 0.1
 """Of the neighbours' shares: one that is more alike by this cosine counts e times as much."""
 _NEIGHBOURS_COUNT = 1.0
@@ -121,7 +122,9 @@ class ClickMemory(nn.Module):
         asked, clicks = self.asked.float(), self.clicks
         own = torch.from_numpy(self._places(names)).to(device)
         found = np.empty((len(vectors), asked.shape[1]), np.float32)
-        for rows in _blocks(len(vectors)):
+        blocks = _blocks(len(vectors))
+        # A few items take no time worth showing; a service asks for one.
+        for rows in track(blocks, "recalling clicks") if len(blocks) > _FEW_BLOCKS else blocks:
             place = own[rows]
             clicked = torch.nonzero(place >= 0).squeeze(1)
             like = _unit(torch.from_numpy(vectors[rows, :meaning]).to(device)).to(keys.dtype) @ keys.T
@@ -160,8 +163,8 @@ def _drawn(
     return drawn
 
 
-def _blocks(count: int) -> Iterator[slice]:
-    return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, count, _ROWS_AT_ONCE))
+def _blocks(count: int) -> list[slice]:
+    return [slice(start, start + _ROWS_AT_ONCE) for start in range(0, count, _ROWS_AT_ONCE)]
 
 
 def _unit(vectors: Tensor) -> Tensor:

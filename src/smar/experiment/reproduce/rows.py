@@ -51,7 +51,14 @@ _ONE_TASK = ("pretraining.alpha=0.0", "pretraining.beta=0.0")
 _NO_STAGE_TWO = ("clicks.gate_items=0.0", "adaptation.loop.epochs=0")
 _NO_START = "pretraining.start.epochs=0"
 _NO_STAGE_ONE = (_NO_START, "pretraining.loop.epochs=0")
-_AS_IT_IS = ("model.query_layers=0", "model.text_layers=0", "model.dim=384", _NO_TERMS, _NO_MEMORY, *_NO_STAGE_ONE)
+_AS_IT_IS = (
+    "model.query_layers=0",
+    "model.text_layers=0",
+    "model.dim=384",
+    _NO_TERMS,
+    _NO_MEMORY,
+    *_NO_STAGE_ONE,
+)
 _LINEAR = (
     "model.query_layers=0",
     "model.text_layers=0",
