@@ -60,7 +60,7 @@ def quantiles(seconds: Sequence[float]) -> dict[str, float]:
     }
 
 
-def filters(engine: SearchEngine, vectors: np.ndarray) -> list[dict[str, object]]:
+def filters(engine: SearchEngine, vectors: np.ndarray) -> list[dict[str, float]]:
     """Searches of which some categories let about a share of the items pass."""
     counts = (
         engine.catalog.table["category"].drop_nulls().value_counts().sample(fraction=1, shuffle=True, seed=0)

@@ -138,6 +138,7 @@ def material(model: SMAR, pairs: int, size: Size, device: torch.device) -> Mater
     items = ItemSource(
         Texts.read(model.text_encoder, texts(ITEM_WORDS), 64),
         Noise(Images(model.image_encoder, [Path("noise")] * pairs), size.photo, device),  # type: ignore[arg-type]
+        rows,
     )
     found = Material(Pairs(asked, rows, rows, np.ones(pairs, np.float32)), model.read_queries(asked), items)
     calibrate(model, found)

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,7 @@ from smar.retrieval.engines.faiss import FaissIndex
 from smar.retrieval.generations import Generation, current, publish
 from smar.retrieval.index import IndexConfig, recall_against_exact
 from smar.retrieval.indexes import ItemIndexes
-from smar.retrieval.stored import read_stored, write_stored
+from smar.retrieval.stored import read_stored, read_vectors, write_stored
 from smar.retrieval.vectors import ItemVectors
 
 OUT = Path(__file__).parent / "results" / "million.json"
@@ -68,7 +69,7 @@ class Reduced:
         """Whether a query is too long to be read to its end."""
         return self.queries.cuts(text)
 
-    def embed_queries(self, texts: list[str]) -> QueryVectors:
+    def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
         """In fewer components, of unit length."""
         vectors, gate = self.queries.embed_queries(texts)
         return QueryVectors(unit(vectors @ self.basis), gate)
@@ -76,13 +77,14 @@ class Reduced:
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Scaled to length 1."""
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return scaled
 
 
 def widen(run: Path, items: int, basis: np.ndarray) -> tuple[ItemVectors, Catalog]:
     """`items` items: those of a run's index in fewer components, and noisy copies of them."""
-    stored, catalog = read_stored(current(run / "index"))
-    old = stored.vectors
+    generation = current(run / "index")
+    catalog, old = read_stored(generation)[1], read_vectors(generation)
     reduced = [unit(np.asarray(side) @ basis) for side in (old.text, old.multimodal)]
     random = np.random.default_rng(0)
     text, multimodal = (np.empty((items, DIM), np.float32) for _ in range(2))
@@ -198,8 +200,7 @@ def main() -> None:
 
     texts = [query.text for query in Shop.open(given.shop).queries("dev")]
     compiled = CompiledQueries.load(given.run / "queries")
-    stored, _ = read_stored(current(given.run / "index"))
-    sample = np.asarray(stored.vectors.multimodal[::7])
+    sample = np.asarray(read_vectors(current(given.run / "index")).multimodal[::7])
     basis = np.ascontiguousarray(np.linalg.svd(sample, full_matrices=False)[2][:DIM].T)
     model = Reduced(compiled, basis)
     queries = model.embed_queries(texts[:600])
