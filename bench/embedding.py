@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
-from draw import bars
+from draw import draw
 from machine import describe
 from torch import Tensor, nn
 
@@ -215,8 +215,8 @@ def main() -> None:
         "times_sentence_transformers": times("text: ours", "text: sentence-transformers"),
     }
     print(json.dumps(results, indent=2))
-    bars(OUT.with_suffix(".svg"), "items embedded a second", rates)
     write_text(OUT, json.dumps(results, indent=2) + "\n")
+    draw("embedding", OUT)
 
 
 if __name__ == "__main__":

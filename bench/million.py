@@ -29,6 +29,7 @@ from typing import Any
 import faiss
 import numpy as np
 import polars as pl
+from draw import draw
 from machine import describe
 
 from smar.data.catalog import Catalog
@@ -187,7 +188,7 @@ def peer_index(vectors: np.ndarray) -> tuple[Any, float]:
 
 
 def main() -> None:
-    """Measure, print and write the results."""
+    """Measure, print, write and draw the results."""
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -241,6 +242,7 @@ def main() -> None:
         results["against"] = against(engine, vectors.multimodal, queries.vectors[:300], texts, growth[-1])
         print(results["against"], flush=True)
     write_text(OUT, json.dumps(results, indent=2) + "\n")
+    draw("million", OUT)
 
 
 def filters(indexes: ItemIndexes, exact: FaissIndex, queries: np.ndarray) -> list[dict[str, object]]:

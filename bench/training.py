@@ -20,6 +20,7 @@ from statistics import median
 
 import numpy as np
 import torch
+from draw import draw
 from machine import describe
 
 from smar.data.clicks import ClickConfig
@@ -99,7 +100,7 @@ def some_pairs(shop: Shop, count: int) -> Pairs:
 
 
 def main() -> None:
-    """Measure, print and write the results."""
+    """Measure, print, write and draw the results."""
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -151,6 +152,7 @@ def main() -> None:
     }
     print(json.dumps(results, indent=2))
     write_text(OUT, json.dumps(results, indent=2) + "\n")
+    draw("training", OUT)
 
 
 def ratio(theirs: list[float], own: list[float]) -> float:

@@ -21,6 +21,7 @@ from statistics import median
 
 import numpy as np
 import polars as pl
+from draw import draw
 from machine import describe
 
 from smar.files import write_text
@@ -65,7 +66,7 @@ def change(shop: Path, seed: int) -> int:
 
 
 def main() -> None:
-    """Measure, print and write the results."""
+    """Measure, print, write and draw the results."""
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -93,6 +94,7 @@ def main() -> None:
     }
     print(json.dumps(results, indent=2))
     write_text(OUT, json.dumps(results, indent=2) + "\n")
+    draw("update", OUT)
 
 
 if __name__ == "__main__":

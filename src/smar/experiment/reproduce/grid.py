@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from smar.data.clicks import normalise_query
 from smar.data.records import Query
 from smar.data.shop import Shop
 from smar.evaluation.evaluate import Retriever, evaluate_run, retrieve
@@ -27,6 +26,7 @@ from smar.model.smar import SMAR
 from smar.progress import console
 from smar.retrieval.engine import SearchEngine
 from smar.retrieval.lexical import BM25
+from smar.retrieval.spelling import Spelling
 
 MEASURES = ("R@50", "P@50", "F1@50", "nDCG@10", "RR@10")
 DEPTH = 100
@@ -98,7 +98,7 @@ class Grid:
         # What only shows in the table trains nothing anew, nor does a setting that was added at its default.
         settings = config.model_dump_json(exclude={"groups"}, exclude_defaults=True)
         model = digest(settings, self.shop.fingerprint)[:12]
-        asked = digest(model, self.split, row.ask, *MEASURES, str(DEPTH))[:12]
+        asked = digest(model, self.split, row.ask, *MEASURES, str(DEPTH), "corrected")[:12]
         command = _command(self.shop.folder, self.recipe, changes, row, self.split)
         return Cell(row, seed, config, self.runs / model, self.kept / f"{asked}.parquet", command)
 
@@ -112,6 +112,7 @@ class Grid:
         model = open_run(run).model
         model.cache = self.cache or model.cache
         engine = SearchEngine.build(model, self.shop.catalog, config.index)
+        engine.spelling = Spelling.of(self.shop.catalog, self.shop.clicks(config.clicks))
         for cell in cells:
             ask = cell.row.ask
             modes = ("always", "never") if ask == "oracle" else (ask,)
@@ -144,7 +145,7 @@ def _gates(
         or not engine.model.has_gate
     ):
         return [None] * len(ids)
-    gates = engine.model.embed_queries([normalise_query(query.text) for query in queries]).gate.tolist()
+    gates = engine.model.embed_queries(engine.read([query.text for query in queries])).gate.tolist()
     by_id = dict(zip([query.query_id for query in queries], gates, strict=True))
     return [by_id[query_id] for query_id in ids]
 

@@ -28,7 +28,7 @@ class Row:
     is_main: bool = False
     """Whether it is trained with every seed; the others with the first alone."""
     has_stage_two: bool = True
-    """Whether it goes through both stages; others see the pairs as often in stage one alone."""
+    """Whether it has both stages, or names its own epochs; others see the pairs as often in stage one alone."""
 
     @property
     def is_trained(self) -> bool:
@@ -63,10 +63,16 @@ _LINEAR = (
     "model.query_layers=0",
     "model.text_layers=0",
     "model.image_layers=0",
+    "model.text.trained=none",
+    "model.text_dropout=0.1",
+    "model.image_dropout=0.3",
     _NO_SKETCH,
     _NO_TERMS,
     _NO_MEMORY,
+    "pretraining.start.epochs=20",
+    "pretraining.loop.epochs=0",
 )
+"""Linear maps over what frozen encoders tell: a minute of training, and the simplest rival with pictures."""
 _UNMASKED = tuple(
     f"{part}.masks_known=false" for part in ("pretraining.start", "pretraining.loop", "adaptation.loop")
 )
@@ -83,14 +89,12 @@ ROWS = (
         "rivals",
         (_fusion("sum"), *_LINEAR, *_NO_STAGE_TWO, "model.image.depths=last", "model.image.colours=false"),
         "always",
-        has_stage_two=False,
     ),
     Row(
         "linear sum, features of several depths and colours",
         "rivals",
         (_fusion("sum"), *_LINEAR, *_NO_STAGE_TWO),
         "always",
-        has_stage_two=False,
     ),
     Row("DPSR (text only)", "rivals", (_fusion("text"), *_ONE_TASK), is_main=True, has_stage_two=False),
     Row("DPSR-i (image only)", "rivals", (_fusion("image"), *_ONE_TASK), is_main=True, has_stage_two=False),

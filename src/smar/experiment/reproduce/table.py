@@ -28,7 +28,9 @@ TESTED = ("R@50", "nDCG@10")
 CAPTION = (
     "Means over queries and seeds, 95 % bootstrap intervals over queries. p: paired randomisation test over queries of "
     "the difference from SMAR with the same seeds, corrected by Holm over the rows shown; how much another "
-    "training would change a row, only the rows of several seeds tell. The paper's figures are of its own shop."
+    "training would change a row, only the rows of several seeds tell. Words that the shop does not know are read as "
+    "known ones, but for BM25. "
+    "The paper's figures are of its own shop."
 )
 
 PAPER = {
