@@ -1,14 +1,18 @@
-"""Clients of a search service that cost little themselves: plain sockets, requests written beforehand."""
+"""A search service, and clients of it that cost little themselves: plain sockets, requests written beforehand."""
 
 from __future__ import annotations
 
+import http.client
 import selectors
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -46,6 +50,29 @@ class Seen:
 def request(query: str, k: int) -> bytes:
     """A search for `query`, as it goes over the wire."""
     return f"GET /v1/search?k={k}&q={quote(query)} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+
+
+def start(run: Path, log: Path, *options: str) -> tuple[subprocess.Popen[bytes], int, float]:
+    """A server of `run`, its port, and the seconds until it was ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    with log.open("wb") as sink:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "smar", "serve", str(run), "--port", str(port), *options], stderr=sink
+        )
+    began = time.monotonic()
+    while time.monotonic() - began < 120 and server.poll() is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/ready")
+            if connection.getresponse().status == 200:
+                return server, port, time.monotonic() - began
+        except OSError:
+            time.sleep(0.1)
+        finally:
+            connection.close()
+    raise SystemExit(f"the server did not start: {log.read_text(encoding='utf-8')}")
 
 
 def connect(port: int) -> socket.socket:

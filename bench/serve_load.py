@@ -13,14 +13,10 @@ server lacks.
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import random
 import re
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -30,7 +26,7 @@ from typing import Any
 
 import polars as pl
 import psutil
-from load import Seen, closed_loop, flood, request
+from load import Seen, closed_loop, flood, request, start
 from machine import describe
 
 from smar.data.shop import Shop
@@ -41,29 +37,6 @@ K = 50
 FLOOD = 5
 ROUNDS = 5
 CONNECTIONS = 256
-
-
-def start(run: Path, log: Path) -> tuple[subprocess.Popen[bytes], int, float]:
-    """A server of `run`, its port, and the seconds until it was ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    with log.open("wb") as sink:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "smar", "serve", str(run), "--port", str(port)], stderr=sink
-        )
-    began = time.monotonic()
-    while time.monotonic() - began < 120:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/ready")
-            if connection.getresponse().status == 200:
-                return server, port, time.monotonic() - began
-        except OSError:
-            time.sleep(0.1)
-        finally:
-            connection.close()
-    raise SystemExit(f"the server did not start; see {log}")
 
 
 def until_prepared(port: int) -> float:

@@ -242,3 +242,28 @@ def test_words_beside_an_index_score_as_within(place: Place) -> None:
         assert np.allclose(others.scores(q), index.scores(q), atol=1e-5)
     new = Catalog.from_table(pl.DataFrame({"item_id": ["x"], "title": ["velvet shirt"]}), place.shop.folder)
     assert index.others(new).scores("velvet")[0] > index.others(new).scores("shirt")[0] > 0
+
+
+def test_many_items_are_changed_at_once_or_none_is(client: TestClient, own: Place) -> None:
+    def post(items: dict[str, Any]) -> Any:
+        return client.post("/v1/items", json={"items": items}, headers=AS_WRITER)
+
+    sofas = {f"sofa-{number}": {"title": f"velvet sofa {number}", "price": number} for number in range(60)}
+    put(client, "sofa-7", title="old sofa")
+    reply = post({**sofas, "cable-3": None})
+    assert reply.json() == {"number": 62}
+    assert set(find(client, "velvet", mode="lexical")) == set(sofas)
+    assert client.get("/v1/items/sofa-7").json()["item"]["title"] == "velvet sofa 7"
+    assert client.get("/v1/items/cable-3").status_code == 404
+    assert find(client, "sofa", filters={"price": {"min": 58}}, image="never") == ["sofa-58", "sofa-59"]
+
+    # What one of them lacks keeps all of them out, on disk as in searches.
+    refused = post({"lamp-1": {"title": "lamp"}, "cable-3": None, "cable-99": None})
+    assert refused.status_code == 404
+    assert refused.json()["error"]["message"] == "there is no item 'cable-3' (1 more missing)"
+    alien = {"title": "lamp", "attributes": {"volts": 3}}
+    assert post({"lamp-1": {"title": "lamp"}, "lamp-2": alien}).status_code == 400
+    assert post({}).status_code == 422
+    assert client.get("/v1/items/lamp-1").status_code == 404
+    assert len(read_changes(own.run / "index")) == 62
+    assert client.post("/v1/items", json={"items": sofas}).status_code == 401

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 
 from smar.serving.errors import ERRORS
 from smar.serving.replies import ChangeReply, ExplainReply, ItemReply, SimilarReply
-from smar.serving.requests import Depth, ItemIn, Words
+from smar.serving.requests import Depth, ItemIn, ItemsIn, Words
 from smar.serving.running import Running
 from smar.serving.service import PREFIX
 
@@ -69,12 +69,18 @@ def _add_writing(app: FastAPI, running: Running) -> None:
         f"{PREFIX}/items/{{item_id:path}}", responses=ERRORS, tags=["items"], summary="Put an item in"
     )
     async def put(item_id: Annotated[str, Path(min_length=1, max_length=500)], item: ItemIn) -> ChangeReply:
-        return await running.write(lambda: running.change(item_id, item))
+        return await running.write(lambda: running.change({item_id: item}))
 
     @routes.delete(
         f"{PREFIX}/items/{{item_id:path}}", responses=ERRORS, tags=["items"], summary="Take an item out"
     )
     async def delete(item_id: str) -> ChangeReply:
-        return await running.write(lambda: running.change(item_id, None))
+        return await running.write(lambda: running.change({item_id: None}))
+
+    @routes.post(
+        f"{PREFIX}/items", responses=ERRORS, tags=["items"], summary="Put many items in, and take many out"
+    )
+    async def change(changed: ItemsIn) -> ChangeReply:
+        return await running.write(lambda: running.change(changed.items))
 
     app.include_router(routes)

@@ -15,6 +15,7 @@ LONGEST_QUERY = 500
 MOST_HITS = 200
 DEEPEST = 1000
 MOST_QUERIES = 64
+MOST_ITEMS = 1000
 Values = Annotated[list[Value], Field(max_length=200)]
 Words = Annotated[str, Field(min_length=1, max_length=LONGEST_QUERY, examples=["striped navy jumper"])]
 Depth = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many hits.")]
@@ -23,6 +24,7 @@ Offset = Annotated[
 ]
 RunName = Annotated[str, Field(min_length=1, max_length=255)]
 User = Annotated[str, Field(min_length=1, max_length=200)]
+ItemId = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class Range(Wire):
@@ -103,12 +105,21 @@ class ItemIn(Wire):
     """Further attributes, of those that the shop's items have."""
 
 
+class ItemsIn(Wire):
+    """Many items at once: all are changed, or none."""
+
+    items: dict[ItemId, ItemIn | None] = Field(
+        min_length=1, max_length=MOST_ITEMS, examples=[{"sofa-1": {"title": "velvet sofa"}, "sofa-2": None}]
+    )
+    """By id: an item as it shall be, or null for one that shall be gone."""
+
+
 class EventIn(Wire):
     """What a user did with what was found."""
 
     user: User
     event: Literal["click", "order"]
-    item_id: str = Field(min_length=1, max_length=500)
+    item_id: ItemId
     price: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Of an order: what was paid for the item. The item's own price, if not given."""
     request_id: str | None = Field(default=None, max_length=64)

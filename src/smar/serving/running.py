@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -84,25 +84,29 @@ class Running:
         """Of the run, of those beside it, and of the runs of arms."""
         return list(self._opened.values())
 
-    def change(self, item_id: str, item: ItemIn | None) -> ChangeReply:
-        """Put an item in, or, with None, take it out, in every run that answers.
+    def change(self, items: Mapping[str, ItemIn | None]) -> ChangeReply:
+        """Put items in, or, with None, take them out, in every run that answers (where they are): all or none.
 
         Returns:
-            The number of the change in the run itself.
+            The number of the last change in the first run that was changed.
 
         Raises:
             NotFound: there is no such item to take out.
-            QueryError: the item is not as the items of a run are; then nothing is changed.
+            QueryError: an item is not as the items of a run are; then nothing is changed.
         """
-        changed = self.services
-        if item is None:
-            changed = [service for service in changed if service.has(item_id)]
-            if not changed:
-                raise NotFound(f"there is no item {item_id!r}")
-        else:
-            for service in changed:
-                service.check(item_id, item)
-        numbers = [service.change(item_id, item) for service in changed]
+        changes = []
+        gone = {item_id for item_id, item in items.items() if item is None}
+        for service in self.services:
+            there = {item_id for item_id in gone if service.has(item_id)}
+            here = {item_id: item for item_id, item in items.items() if item is not None or item_id in there}
+            if here:
+                service.check(here)
+                changes.append((service, here))
+        known = {item_id for _, here in changes for item_id in here}
+        if missing := [item_id for item_id in items if item_id not in known]:
+            others = f" ({len(missing) - 1:,} more missing)" if len(missing) > 1 else ""
+            raise NotFound(f"there is no item {missing[0]!r}{others}")
+        numbers = [service.change(here) for service, here in changes]
         return ChangeReply(number=numbers[0])
 
     def search(self, asked: SearchRequest, request_id: str, seconds: float) -> SearchReply:

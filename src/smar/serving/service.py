@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from smar.data.records import Item
 from smar.errors import DataError, QueryError
 from smar.retrieval.generations import current, generations
 from smar.serving.config import ServeConfig
-from smar.serving.generation import CurrentGeneration, Opened
+from smar.serving.generation import CurrentGeneration, Opened, Proposed
 from smar.serving.photos import Thumbnail, thumbnail
 from smar.serving.replies import (
     BatchReply,
@@ -172,16 +173,20 @@ class Service:
         """Whether there is such an item."""
         return self._current().segments.row(item_id) is not None
 
-    def check(self, item_id: str, item: ItemIn) -> None:
+    def check(self, items: Mapping[str, ItemIn | None]) -> None:
         """Raise `QueryError` if an item is not as the shop's items are."""
         try:
-            self._generation.check([(item_id, _cells(item))])
+            self._generation.check(_proposed(items))
         except DataError as error:
             raise QueryError(str(error)) from error
 
-    def change(self, item_id: str, item: ItemIn | None) -> int:
-        """Put an item in, or, with None, take it out: on disk and in searches when this returns; its number."""
-        return self._generation.change([(item_id, None if item is None else _cells(item))])
+    def change(self, items: Mapping[str, ItemIn | None]) -> int:
+        """Put items in, or, with None, take them out: on disk and in searches when this returns.
+
+        Returns:
+            The number of the last change.
+        """
+        return self._generation.change(_proposed(items))
 
     def generations(self) -> GenerationsReply:
         """What there is and what answers."""
@@ -251,6 +256,10 @@ def _why(reason: Reason, ranked: Ranked, last: int) -> Why:
         rank_by_text=reason.rank_by_text,
         only_by_image=only_by_image,
     )
+
+
+def _proposed(items: Mapping[str, ItemIn | None]) -> list[Proposed]:
+    return [(item_id, None if item is None else _cells(item)) for item_id, item in items.items()]
 
 
 def _cells(item: ItemIn) -> dict[str, Any]:
