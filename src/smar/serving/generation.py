@@ -126,7 +126,8 @@ class CurrentGeneration:
         self._opened = self._open(current(self.index))
         self._thread = threading.Thread(target=self._follow, name="follow generations", daemon=True)
         self._thread.start()
-        threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
+        self._preparing = threading.Thread(target=self._prepare, name="prepare", daemon=True)
+        self._preparing.start()
 
     @property
     def opened(self) -> Opened:
@@ -193,9 +194,11 @@ class CurrentGeneration:
                 _log.error("the alias %s names another collection still: %s", indexes.facts.alias, error)
 
     def close(self) -> None:
-        """Stop following and changing."""
+        """Stop following, preparing and changing."""
         self._stop.set()
         self._thread.join()
+        # A process that ends while a thread loads torch is aborted by it.
+        self._preparing.join()
         self._journal.close()
 
     def _take(self, opened: Opened) -> None:
