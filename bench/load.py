@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import re
 import selectors
 import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -73,6 +75,19 @@ def start(run: Path, log: Path, *options: str) -> tuple[subprocess.Popen[bytes],
         finally:
             connection.close()
     raise SystemExit(f"the server did not start: {log.read_text(encoding='utf-8')}")
+
+
+def until_prepared(port: int) -> float:
+    """The seconds until the server keeps no more queries than a second before, two minutes at most."""
+    began, known = time.monotonic(), 0.0
+    while (took := time.monotonic() - began) < 120:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as reply:
+            (now,) = re.findall(rb"^smar_queries_kept (.+)$", reply.read(), re.MULTILINE)
+        if 0 < known == float(now):
+            break
+        known = float(now)
+        time.sleep(1)
+    return took
 
 
 def connect(port: int) -> socket.socket:

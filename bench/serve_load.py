@@ -15,18 +15,16 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import re
 import statistics
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import psutil
-from load import Seen, closed_loop, flood, request, start
+from load import Seen, closed_loop, flood, request, start, until_prepared
 from machine import describe
 
 from smar.data.shop import Shop
@@ -37,19 +35,6 @@ K = 50
 FLOOD = 5
 ROUNDS = 5
 CONNECTIONS = 256
-
-
-def until_prepared(port: int) -> float:
-    """The seconds until the server keeps no more queries than a second before, two minutes at most."""
-    began, known = time.monotonic(), 0.0
-    while (took := time.monotonic() - began) < 120:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as reply:
-            (now,) = re.findall(rb"^smar_queries_kept (.+)$", reply.read(), re.MULTILINE)
-        if 0 < known == float(now):
-            break
-        known = float(now)
-        time.sleep(1)
-    return took
 
 
 def loads(shop: Shop) -> tuple[Iterator[bytes], list[bytes]]:

@@ -29,8 +29,7 @@ CAPTION = (
     "Means over queries and seeds, 95 % bootstrap intervals over queries. p: paired randomisation test over queries of "
     "the difference from SMAR with the same seeds, corrected by Holm over the rows shown; how much another "
     "training would change a row, only the rows of several seeds tell. Words that the shop does not know are read as "
-    "known ones, but for BM25. "
-    "The paper's figures are of its own shop."
+    "known ones, but for BM25. The paper's figures are of its own shop."
 )
 
 PAPER = {
