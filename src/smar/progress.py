@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+import io
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from rich.progress import (
 Step = TypeVar("Step")
 
 console = Console(stderr=True)
+_bars = {"shown": True}
 
 
 class ProgressBar:
@@ -51,7 +53,7 @@ def progress_bar(title: str, total: int | None, done: int = 0) -> Iterator[Progr
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, disable=not _bars["shown"]) as progress:
         yield ProgressBar(progress, progress.add_task(title, total=total, completed=done, note=""))
 
 
@@ -63,3 +65,26 @@ def track(steps: Iterable[Step], title: str, total: int | None = None) -> Iterat
         for step in steps:
             yield step
             bar.advance()
+
+
+@contextmanager
+def in_lines(say: Callable[[str], None]) -> Iterator[None]:
+    """While the block runs no bar is shown, and each line that would be printed is given to `say`: for a log."""
+    _bars["shown"], console.file = False, _Lines(say)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        _bars["shown"], console.file = True, None  # type: ignore[assignment]
+
+
+class _Lines(io.TextIOBase):
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        *whole, self._begun = (self._begun + text).split("\n")
+        for line in whole:
+            if line.strip():
+                self._say(line.strip())
+        return len(text)

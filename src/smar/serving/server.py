@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from smar.errors import ConfigError
+from smar.progress import in_lines
 
 _log = logging.getLogger("smar.serving")
 _GARBAGE = (2_000, 5, 10_000)
@@ -61,7 +62,7 @@ def serve(
     settings = settings.model_copy(
         update={"beside": (*settings.beside, *beside), "engine": engine or settings.engine}
     )
-    with _logging_as_json(), _listen(host, port) as listening:
+    with _logging_as_json(), in_lines(lambda line: _log.info("%s", line)), _listen(host, port) as listening:
         app = create_app(run, settings)
         address = "http://{}:{}".format(*listening.getsockname()[:2])
         _log.info("answers at %s", address)
