@@ -38,7 +38,7 @@ def running_service(place: Place, config: str, log_name: str = "serve.log") -> I
         yield address
     finally:
         process.send_signal(signal.SIGTERM)
-        ended = process.wait(60)
+        ended = process.wait(20)
         assert ended in (0, -signal.SIGTERM), f"{ended}: {log.read_text(encoding='utf-8')[-4000:]}"
 
 

@@ -21,7 +21,6 @@ from rich.progress import (
 Step = TypeVar("Step")
 
 console = Console(stderr=True)
-_bars = {"shown": True}
 
 
 class ProgressBar:
@@ -53,7 +52,7 @@ def progress_bar(title: str, total: int | None, done: int = 0) -> Iterator[Progr
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=console, disable=not _bars["shown"]) as progress:
+    with Progress(*columns, console=console, disable=isinstance(console.file, _Lines)) as progress:
         yield ProgressBar(progress, progress.add_task(title, total=total, completed=done, note=""))
 
 
@@ -70,11 +69,11 @@ def track(steps: Iterable[Step], title: str, total: int | None = None) -> Iterat
 @contextmanager
 def in_lines(say: Callable[[str], None]) -> Iterator[None]:
     """While the block runs no bar is shown, and each line that would be printed is given to `say`: for a log."""
-    _bars["shown"], console.file = False, _Lines(say)  # type: ignore[assignment]
+    console.file = _Lines(say)  # type: ignore[assignment]
     try:
         yield
     finally:
-        _bars["shown"], console.file = True, None  # type: ignore[assignment]
+        console.file = None  # type: ignore[assignment] # standard error again
 
 
 class _Lines(io.TextIOBase):

@@ -267,3 +267,24 @@ def test_many_items_are_changed_at_once_or_none_is(client: TestClient, own: Plac
     assert client.get("/v1/items/lamp-1").status_code == 404
     assert len(read_changes(own.run / "index")) == 62
     assert client.post("/v1/items", json={"items": sofas}).status_code == 401
+
+
+def test_many_items_are_changed_in_every_run_that_has_them(own: Place) -> None:
+    beside = own.run.parent / "beside"
+    shutil.copytree(own.run / "model", beside / "model")
+    catalog = own.shop.catalog
+    write_generation(
+        beside, own.model, catalog.rows([row for row, i in enumerate(catalog.item_ids) if i != "cable-3"])
+    )
+    with start(own, beside=(beside,)) as client:
+
+        def post(items: dict[str, Any]) -> int:
+            return client.post("/v1/items", json={"items": items}, headers=AS_WRITER).status_code
+
+        assert post({"sofa-1": {"title": "velvet sofa"}, "cable-3": None}) == 200
+        for run in ("run", "beside"):
+            assert find(client, "velvet", mode="lexical", run=run) == ["sofa-1"]
+            assert "cable-3" not in find(client, "cable 3", mode="lexical", run=run)
+        assert post({"sofa-2": {"title": "sofa"}, "cable-3": None}) == 404
+        assert post({"sofa-2": {"title": "sofa", "attributes": {"volts": 3}}, "cable-1": None}) == 400
+    assert [len(read_changes(folder / "index")) for folder in (own.run, beside)] == [2, 1]
