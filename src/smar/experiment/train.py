@@ -16,23 +16,22 @@ from smar.data.clicks import ClickLog
 from smar.data.shop import Shop
 from smar.errors import ConfigError, DataError, MismatchError
 from smar.experiment.config import ExperimentConfig
+from smar.experiment.finish import Ending, Evidence, finish, say_of_gate
 from smar.experiment.runs import CONFIG, SUMMARY
 from smar.experiment.validation import HeldOut
 from smar.files import write_text
 from smar.model.smar import SMAR
-from smar.model.sources import ItemSource
 from smar.model.store import FOLDER
 from smar.progress import console
-from smar.retrieval.engine import SearchEngine
 from smar.training.adapt import learn_both
 from smar.training.gate import GateFit, GateLesson
 from smar.training.loop import Fit, fit, has_begun
 from smar.training.pairs import Pairs
 from smar.training.pretrain import Pretraining, calibrate, start
 from smar.training.processes import Processes
-from smar.training.remember import MemoryFit, RememberingConfig, choose_memory, remember
+from smar.training.remember import MemoryFit
 from smar.training.stage import Material, split_for_gate
-from smar.training.terms import TermsFit, TermsLoopConfig, choose_weight, fit_terms
+from smar.training.terms import TermsFit
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,11 @@ class RunSummary:
     photos_left_out: dict[str, int]
     stages: list[Fit]
     gate: GateFit | None
+    """As it was fitted between the stages, to clicks that the towers had not met."""
     terms: TermsFit | None = None
     memory: MemoryFit | None = None
+    last_gate: GateFit | None = None
+    """As it is, where it was fitted once more to vectors with terms and memory; the towers have met its clicks."""
 
 
 def train(
@@ -110,23 +112,23 @@ def train(
     )
     gate = None
     if model.has_gate:
-        lesson = GateLesson.read(model, unseen, shop.catalog, items)
+        lesson = GateLesson.read(model, unseen, learnt, shop.catalog, items)
         own_words = config.adaptation.loop.own_words
         material = Material.read(model, learnt, shop.catalog, items, own_words=own_words)
         stage, gate = learn_both(
             model, lesson, material, shop.catalog, config.adaptation, validate=validate, home=out
         )
         stages.append(stage)
-        _say(
-            f"gate: {gate.clicks:,} clicks on items new to the towers, {gate.share_with_image:.0%} of them with "
-            f"the image; doublings of rank gained over text vectors: {gate.routed:.3f}, always {gate.always:.3f}"
+        say_of_gate(gate)
+    ending = Ending()
+    if processes.is_first:
+        last = held_out.among(config.validation.last_candidates, config.clicks.seed)
+        evidence = Evidence(
+            Pairs.from_clicks(learnt, shop.catalog),
+            items,
+            lambda model: GateLesson.read(model, unseen, learnt, shop.catalog, items),
         )
-    terms, memory = None, None
-    clicked = Pairs.from_clicks(learnt, shop.catalog)
-    if processes.is_first and config.model.terms.dim and config.model.fusion.kind != "image":
-        terms = _learn_terms(model, clicked, items, config.terms, candidates)
-    if processes.is_first and config.model.memory.neighbours:
-        memory = _remember(model, clicked, items, config.memory, candidates)
+        ending = finish(model, evidence, config, last)
     summary = RunSummary(
         pairs=len(learnt),
         held_out_pairs=len(kept_back),
@@ -136,43 +138,15 @@ def train(
         photos_left_out=dict(items.images.faults) if items.images else {},
         stages=stages,
         gate=gate,
-        terms=terms,
-        memory=memory,
+        terms=ending.terms,
+        memory=ending.memory,
+        last_gate=ending.gate,
     )
     if processes.is_first:
         model.save(out / FOLDER)
         write_text(out / SUMMARY, json.dumps(asdict(summary), indent=2) + "\n")
     processes.wait()
     return summary
-
-
-def _learn_terms(
-    model: SMAR, pairs: Pairs, items: ItemSource, config: TermsLoopConfig, held_out: HeldOut
-) -> TermsFit | None:
-    words, seen = fit_terms(model, pairs, items, config)
-    if not words:
-        _say("query terms: no word of the log's queries is frequent enough, or terms.epochs is 0; left out")
-        return None
-    engine = SearchEngine.build(model, held_out.catalog)
-    weight, figures = choose_weight(model, config.weights, lambda: held_out.judge(engine))
-    gained = f"{figures['0']:.4f} to {figures[f'{weight:g}']:.4f} on held-out clicks" if weight else "no gain"
-    _say(f"query terms: {words:,} words, {seen:,} clicked items, weight {weight:g}: {gained}")
-    return TermsFit(words, seen, weight, figures)
-
-
-def _remember(
-    model: SMAR, pairs: Pairs, items: ItemSource, config: RememberingConfig, held_out: HeldOut
-) -> MemoryFit | None:
-    count = remember(model, pairs, items, config)
-    if model.memory is None:
-        return None
-    weights, figures = choose_memory(model, config, held_out.judge_of_memory(model, model.memory))
-    best = figures["{:g}, {:g}".format(*weights)]
-    _say(
-        f"memory: {count:,} clicked items, text vectors drawn by {weights[0]:g}, multimodal ones by {weights[1]:g}: "
-        f"{figures['0, 0']:.4f} to {best:.4f} on held-out clicks, half of them as if on new items"
-    )
-    return MemoryFit(count, *weights, figures)
 
 
 def _check_logs(parts: dict[str, ClickLog], log: ClickLog, config: ExperimentConfig) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
+from jaxtyping import Bool
 from pydantic import Field
 
 from smar.config import Config
@@ -18,8 +18,9 @@ from smar.data.clicks import ClickLog
 from smar.data.records import Query
 from smar.evaluation.evaluate import evaluate
 from smar.model.arrays import ItemArrays
-from smar.model.memory import ClickMemory
+from smar.model.memory import NOBODYS, ClickMemory
 from smar.model.smar import SMAR
+from smar.model.sources import ItemSource, Rows
 from smar.retrieval.engine import SearchEngine
 from smar.retrieval.index import IndexConfig
 from smar.retrieval.indexes import ItemIndexes
@@ -33,15 +34,19 @@ class ValidationConfig(Config):
     """The measure, as ir-measures names it; a held-out query's clicked items are what is relevant."""
     candidates: int = Field(default=10_000, ge=1)
     """Items ranked while training: the clicked ones and, drawn by chance, others up to this many in all."""
+    last_candidates: int = Field(default=100_000, ge=1)
+    """The same, when all is learnt but how much query terms and the memory count: among few items, the more they count
+    the better it looks."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Held-out queries, what was clicked for each, and the items to rank."""
+    """Held-out queries, what was clicked for each, and the items to rank: `rows` of the catalogue they are from."""
 
     queries: list[Query]
     clicked: dict[str, dict[str, int]]
     catalog: Catalog
+    rows: Rows
     measure: str
 
     @classmethod
@@ -52,17 +57,22 @@ class HeldOut:
         clicked: dict[str, dict[str, int]] = {}
         for click in log:
             clicked.setdefault(ids[click.query], {})[click.item_id] = 1
-        return cls(queries, clicked, catalog, config.measure)
+        return cls(queries, clicked, catalog, np.arange(len(catalog)), config.measure)
 
     def among(self, count: int, seed: int) -> HeldOut:
         """The same queries, ranked among the clicked items and others drawn by `seed`, up to `count`."""
+        wanted = self.is_clicked
+        others = np.flatnonzero(~wanted)
+        drawn = np.random.default_rng(seed).permutation(others)[: max(0, count - int(wanted.sum()))]
+        places = np.sort(np.concatenate([np.flatnonzero(wanted), drawn]))
+        catalog = Catalog.from_table(self.catalog.table[places], self.catalog.folder)
+        return HeldOut(self.queries, self.clicked, catalog, self.rows[places], self.measure)
+
+    @property
+    def is_clicked(self) -> Bool[np.ndarray, " item"]:
+        """Which of the items are looked for."""
         wanted = {item for items in self.clicked.values() for item in items}
-        ids = np.array(self.catalog.item_ids)
-        others = np.array([item for item in ids if item not in wanted])
-        drawn = np.random.default_rng(seed).permutation(others)[: max(0, count - len(wanted))]
-        table = self.catalog.table.filter(pl.col("item_id").is_in([*wanted, *drawn.tolist()]))
-        catalog = Catalog.from_table(table, self.catalog.folder)
-        return HeldOut(self.queries, self.clicked, catalog, self.measure)
+        return np.array([item in wanted for item in self.catalog.item_ids], dtype=np.bool_)
 
     def figure(self, model: SMAR) -> float:
         """The mean measure of a model that searches as it would in service: what early stopping looks at."""
@@ -72,25 +82,21 @@ class HeldOut:
         """The mean measure of an engine over the catalogue."""
         return evaluate(engine, self.queries, self.clicked, [self.measure]).overall[self.measure]
 
-    def judge_of_memory(self, model: SMAR, memory: ClickMemory) -> Callable[[], float]:
-        """The mean measure of a model by what its memory counts then; its items are embedded once, now.
+    def judge_of_memory(self, model: SMAR, memory: ClickMemory, items: ItemSource) -> Callable[[], float]:
+        """The mean measure of a model by what its memory counts then; `items`, opened, are embedded once, now.
 
         It is the mean of two: of searches in which the clicked items are remembered, and of searches in which they are
         as new as if nobody had clicked them. Held-out clicks are on much clicked items; a shop has others too.
         """
-        source = model.read_items(self.catalog)
-        plain = model.embed_rows(source, np.arange(len(source)))
-        clicked = {item for items in self.clicked.values() for item in items}
-        is_clicked = np.array([item in clicked for item in self.catalog.item_ids])
-        both = [
-            memory.recall(plain, names) for names in (source.names, np.where(is_clicked, -1, source.names))
-        ]
+        plain, names = model.embed_rows(items, self.rows), items.names[self.rows]
+        both = [memory.recall(plain, known) for known in (names, np.where(self.is_clicked, NOBODYS, names))]
 
         def judge() -> float:
-            return sum(self.judge(self._engine(model, memory.blend(plain, one))) for one in both) / 2
+            return sum(self.judge(self.engine(model, memory.blend(plain, one))) for one in both) / 2
 
         return judge
 
-    def _engine(self, model: SMAR, arrays: ItemArrays) -> SearchEngine:
+    def engine(self, model: SMAR, arrays: ItemArrays) -> SearchEngine:
+        """A search over vectors that the model made of the items."""
         vectors = ItemVectors.of(arrays, model.fingerprint, self.catalog)
         return SearchEngine(model, ItemIndexes.build(vectors, IndexConfig()), self.catalog)

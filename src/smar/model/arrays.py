@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int64
 
 
 @dataclass(frozen=True)
@@ -26,3 +26,7 @@ class ItemArrays:
 
     def __len__(self) -> int:
         return len(self.has_image)
+
+    def take(self, rows: Int64[np.ndarray, " row"]) -> ItemArrays:
+        """Those of some rows, in their order."""
+        return ItemArrays(self.text[rows], self.multimodal[rows], self.has_image[rows])

@@ -15,6 +15,7 @@ from torch import Tensor
 from smar.model.arrays import ItemArrays
 from smar.model.encoders.image import ImageStates
 from smar.model.grams import Grams
+from smar.model.memory import NOBODYS
 from smar.model.smar import SMAR, ItemOutput
 from smar.model.sources import ItemStates, Texts, TextStates
 
@@ -41,7 +42,11 @@ class Explanation:
 
 @torch.inference_mode()
 def explain(
-    model: SMAR, query: str, text: str, pixels: UInt8[np.ndarray, "size size 3"] | None = None, name: int = -1
+    model: SMAR,
+    query: str,
+    text: str,
+    pixels: UInt8[np.ndarray, "size size 3"] | None = None,
+    name: int = NOBODYS,
 ) -> Explanation:
     """Explain the score of an item for a normalised query.
 
@@ -50,7 +55,7 @@ def explain(
         query: normalised.
         text: the item's, as `item_texts` joins it; of more than 40 words, the first 40 are explained.
         pixels: its photo, `photo_size` a side; None for an item without one, or where it is not used.
-        name: what the model's memory calls it (`item_names`); -1 for an item that nobody has clicked.
+        name: what the model's memory calls it (`item_names`).
     """
     asked = torch.from_numpy(model.embed_queries([query]).vectors[0]).to(model.device)
     words = text.split()

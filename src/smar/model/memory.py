@@ -31,6 +31,8 @@ _NOT_OWN = -1e4
 
 Names = Int64[np.ndarray, " item"]
 """A number for each item, by its id and title: `item_names`."""
+NOBODYS = -1
+"""The name of an item that nobody has clicked."""
 
 
 class MemoryConfig(Config):

@@ -27,7 +27,7 @@ from smar.model.encoders.text import TextEncoder
 from smar.model.fusion import CrossAttention, ItemMultimodalTower, build_fusion
 from smar.model.gate import ImageGate
 from smar.model.lexical import LexicalSketch
-from smar.model.memory import ClickMemory
+from smar.model.memory import ClickMemory, Names
 from smar.model.precision import is_fast_in_bfloat16, low_precision
 from smar.model.sources import ItemSource, ItemStates, Rows, Texts, TextStates, default_cache, in_categories
 from smar.model.terms import QueryTerms
@@ -303,9 +303,12 @@ class SMAR(nn.Module):
 
     def embed_source(self, source: ItemSource) -> ItemArrays:
         """S_t(s) and S_m(s) of every row of an opened catalogue, drawn to what the model remembers of clicks."""
-        arrays = self.embed_rows(source, np.arange(len(source)))
+        return self.drawn(self.embed_rows(source, np.arange(len(source))), source.names)
+
+    def drawn(self, arrays: ItemArrays, names: Names) -> ItemArrays:
+        """What `embed_rows` gave for items of these names, drawn to what the model remembers of clicks on them."""
         memory = self.memory
-        return arrays if memory is None else memory.blend(arrays, memory.recall(arrays, source.names))
+        return arrays if memory is None else memory.blend(arrays, memory.recall(arrays, names))
 
     @torch.inference_mode()
     def embed_rows(self, source: ItemSource, rows: Rows) -> ItemArrays:

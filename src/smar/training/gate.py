@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from smar.data.catalog import Catalog
 from smar.data.clicks import ClickLog
+from smar.model.memory import NOBODYS
 from smar.model.smar import SMAR
 from smar.model.sources import ItemSource
 from smar.progress import track
@@ -26,7 +27,26 @@ _CLICKS_AT_ONCE = 256
 _FOLDS = 5
 _DEALS = 3
 _CATEGORY_PENALTY = 20.0
+_PHOTO_PENALTY = 20.0
 _SAME_SCORE = 1e-6
+
+
+@dataclass(frozen=True)
+class PhotoShares:
+    """The log's queries, what their clicks weigh, and how much of that is on items with a photo."""
+
+    texts: list[str]
+    weight: Float[Tensor, " query"]
+    share: Float[Tensor, " query"]
+
+    @classmethod
+    def read(cls, log: ClickLog, catalog: Catalog, items: ItemSource) -> PhotoShares:
+        """Of every click of `log`: it takes no ranks, so the towers may have learnt from them."""
+        pairs = Pairs.from_clicks(log, catalog)
+        weight = np.bincount(pairs.queries, pairs.weights, len(pairs.texts))
+        seen = np.bincount(pairs.queries, pairs.weights * items.has_image[pairs.items], len(pairs.texts))
+        share = seen / np.maximum(weight, 1e-9)
+        return cls(pairs.texts, torch.from_numpy(weight).float(), torch.from_numpy(share).float())
 
 
 @dataclass(frozen=True)
@@ -43,27 +63,47 @@ class GateLesson:
     gain: Float[Tensor, " click"]
     category: list[str | None]
     """Of each click's item."""
+    photos: PhotoShares | None = None
+    """Who asks for things with photos; None where nothing is known of it."""
 
     @classmethod
-    def read(cls, model: SMAR, clicks: ClickLog, catalog: Catalog, items: ItemSource) -> GateLesson:
-        """Rank the clicked items of `clicks`, from which the model should not have learnt."""
+    def read(
+        cls, model: SMAR, clicks: ClickLog, log: ClickLog, catalog: Catalog, items: ItemSource
+    ) -> GateLesson:
+        """Rank the clicked items of `clicks`, a part of `log` from which the towers should not have learnt.
+
+        What the model remembers of clicks on an item is left out of its own vectors: to be found by it is no merit of
+        either kind of vectors.
+        """
         if not len(clicks):
             return cls([], np.empty(0, np.int64), np.empty(0, np.int64), torch.empty(0), [])
         pairs = Pairs.from_clicks(clicks, catalog)
-        arrays = model.embed_source(items)
-        text = torch.from_numpy(arrays.text).to(model.device)
-        multimodal = torch.from_numpy(arrays.multimodal).to(model.device)
+        plain = model.embed_rows(items, np.arange(len(items)))
+        arrays = model.drawn(plain, items.names)
+        rows, place = np.unique(pairs.items, return_inverse=True)
+        new = model.drawn(plain.take(rows), np.full(len(rows), NOBODYS))
+        sides = [
+            (torch.from_numpy(every).to(model.device), torch.from_numpy(own).to(model.device))
+            for every, own in ((arrays.text, new.text), (arrays.multimodal, new.multimodal))
+        ]
         queries = torch.from_numpy(model.embed_queries(pairs.texts).vectors).to(model.device)
         gain = torch.empty(len(pairs))
         query, item = torch.from_numpy(pairs.queries), torch.from_numpy(pairs.items)
         for start in track(range(0, len(pairs), _CLICKS_AT_ONCE), "ranking clicks for the gate"):
             few = slice(start, start + _CLICKS_AT_ONCE)
             in_text, in_both = (
-                log_ranks(queries[query[few]], side, item[few]) for side in (text, multimodal)
+                log_ranks(queries[query[few]], every, own[place[few]], item[few]) for every, own in sides
             )
             gain[few] = (in_text - in_both).cpu()
         categories = catalog.table["category"].to_list()
-        return cls(pairs.texts, pairs.queries, pairs.items, gain, [categories[row] for row in pairs.items])
+        return cls(
+            pairs.texts,
+            pairs.queries,
+            pairs.items,
+            gain,
+            [categories[row] for row in pairs.items],
+            PhotoShares.read(log, catalog, items),
+        )
 
 
 @dataclass(frozen=True)
@@ -104,6 +144,10 @@ def fit_gate(model: SMAR, lesson: GateLesson, penalties: Sequence[float]) -> Gat
     Minimises the cross-entropy of P(q) against the sign of each click's gain, weighed by the size of the gain, so
     that P(q) = 1/2 is where the expected gain is zero (our choice). A gate without a lesson stays as it is.
 
+    A query for things without photos has next to nothing to gain from the image, and little to lose: other things get
+    in between. Few clicks on new items tell that. But which queries these are, all clicks tell, and how the logit
+    changes from these to others is not held back by the penalty.
+
     Args:
         model: its gate changes and nothing else.
         lesson: clicks and gains.
@@ -113,19 +157,20 @@ def fit_gate(model: SMAR, lesson: GateLesson, penalties: Sequence[float]) -> Gat
     """
     if not len(lesson.gain):
         return _NO_LESSON
-    queries = torch.from_numpy(model.embed_queries(lesson.texts).vectors)[torch.from_numpy(lesson.query)]
+    queries = _meanings(model, lesson.texts)[torch.from_numpy(lesson.query)]
+    photos = _direction(model, lesson.photos)
     found = []
     for penalty in track(sorted(penalties, reverse=True), "fitting the gate"):
         worths = []
         for seed in range(_DEALS):
             logits = torch.empty(len(queries))
             for inside in _folds(lesson, seed):
-                weight, bias = _logistic(queries[~inside], lesson.gain[~inside], penalty)
+                weight, bias = _fit(queries[~inside], lesson.gain[~inside], penalty, photos)
                 logits[inside] = queries[inside] @ weight + bias
             worths.append(GateFit.build(lesson.gain, logits.sigmoid() >= model.gate_threshold, penalty))
         found.append(worths)
     best = max(found, key=lambda worths: sum(worth.routed for worth in worths))[0]
-    weight, bias = _logistic(queries, lesson.gain, best.penalty)
+    weight, bias = _fit(queries, lesson.gain, best.penalty, photos)
     with torch.no_grad():
         model.gate.weight.copy_(weight[None])
         model.gate.bias.copy_(bias)
@@ -153,16 +198,26 @@ def close_categories(model: SMAR, lesson: GateLesson) -> GateFit:
 
 
 def log_ranks(
-    queries: Float[Tensor, "click dim"], items: Float[Tensor, "item dim"], clicked: Int64[Tensor, " click"]
+    queries: Float[Tensor, "click dim"],
+    items: Float[Tensor, "item dim"],
+    own: Float[Tensor, "click dim"],
+    clicked: Int64[Tensor, " click"],
 ) -> Float[Tensor, " click"]:
     """The binary logarithm of the rank, from 1, of each query's clicked item among all items.
 
     Items that score the same share the mean of their ranks: variants of a product may have the same text.
+
+    Args:
+        queries: the vector of each click's query.
+        items: the vectors of all items.
+        own: the vector by which each clicked item is judged itself.
+        clicked: its row in `items`.
     """
     scores = queries @ items.T
-    own = scores.gather(1, clicked.to(scores.device)[:, None])
-    above = (scores > own + _SAME_SCORE).sum(1)
-    level = ((scores - own).abs() <= _SAME_SCORE).sum(1)
+    mine = (queries * own).sum(1, keepdim=True)
+    scores.scatter_(1, clicked.to(scores.device)[:, None], mine)
+    above = (scores > mine + _SAME_SCORE).sum(1)
+    level = ((scores - mine).abs() <= _SAME_SCORE).sum(1)
     return (above + (level + 1) / 2).log2()
 
 
@@ -180,26 +235,60 @@ def _losing(names: np.ndarray, gain: np.ndarray) -> list[str]:
     return [name for name, total in sums.items() if total + _CATEGORY_PENALTY * float(gain.mean()) < 0]
 
 
-def _logistic(
-    queries: Float[Tensor, "click dim"], gain: Float[Tensor, " click"], penalty: float
+def _meanings(model: SMAR, texts: list[str]) -> Float[Tensor, "query dim"]:
+    """What the gate sees of queries: their vectors without the part of query terms."""
+    return torch.from_numpy(model.embed_queries(texts).vectors[:, : model.gate.in_features])
+
+
+def _direction(model: SMAR, photos: PhotoShares | None) -> Float[Tensor, " dim"] | None:
+    """Along which queries differ in whether they ask for things with photos; None if they do not."""
+    if photos is None or photos.share.min() == photos.share.max():
+        return None
+    return _logistic(_meanings(model, photos.texts), photos.share, photos.weight, _PHOTO_PENALTY)[0]
+
+
+def _fit(
+    queries: Float[Tensor, "click dim"],
+    gain: Float[Tensor, " click"],
+    penalty: float,
+    photos: Float[Tensor, " dim"] | None,
 ) -> tuple[Float[Tensor, " dim"], Float[Tensor, ""]]:
-    """Weights and bias of a logistic regression with a ridge on the weights; zeros if no click makes a difference."""
-    line = torch.zeros(queries.shape[1] + 1, dtype=torch.float64, requires_grad=True)
-    weights = gain.abs().double()
+    """The gate's weights and bias."""
+    return _logistic(queries, (gain > 0).float(), gain.abs(), penalty, photos)
+
+
+def _logistic(
+    queries: Float[Tensor, "click dim"],
+    wanted: Float[Tensor, " click"],
+    weights: Float[Tensor, " click"],
+    penalty: float,
+    free: Float[Tensor, " dim"] | None = None,
+) -> tuple[Float[Tensor, " dim"], Float[Tensor, ""]]:
+    """Weights and bias of a logistic regression with a ridge on the weights; zeros if no click weighs anything.
+
+    A step along `free` costs no more than one click would.
+    """
+    dim = queries.shape[1]
+    line = torch.zeros(dim + 2, dtype=torch.float64, requires_grad=True)
+    weights, vectors, wanted = weights.double(), queries.double(), wanted.double()
+    along = torch.zeros(dim, dtype=torch.float64) if free is None else free.double()
     if weights.any():
+        # So that a step along it is one of queries' own size.
+        along = along / (vectors @ along).std(correction=0).clamp(min=1e-9)
         # As many clicks of equal weight would say as much (Kish's effective sample size).
         effective = float(weights.sum() ** 2 / (weights**2).sum())
-        share, vectors, wanted = weights / weights.sum(), queries.double(), (gain > 0).double()
+        share, places = weights / weights.sum(), vectors @ along
         optimizer = torch.optim.LBFGS([line], max_iter=200, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             optimizer.zero_grad()
-            logits = vectors @ line[:-1] + line[-1]
+            logits = vectors @ line[:dim] + places * line[dim] + line[dim + 1]
             losses = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-            total = (share * losses).sum() + penalty / effective * line[:-1].square().mean()
+            held = penalty * line[:dim].square().mean() + line[dim].square()
+            total = (share * losses).sum() + held / effective
             total.backward()  # type: ignore[no-untyped-call]
             return total
 
         optimizer.step(loss)  # type: ignore[no-untyped-call]
-    fitted = line.detach().float()
-    return fitted[:-1], fitted[-1]
+    fitted = line.detach()
+    return (fitted[:dim] + fitted[dim] * along).float(), fitted[dim + 1].float()

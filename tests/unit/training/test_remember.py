@@ -19,11 +19,12 @@ from smar.experiment.validation import HeldOut, ValidationConfig
 from smar.model.arrays import ItemArrays
 from smar.model.explain import explain
 from smar.model.fusion import FusionKind
-from smar.model.memory import ClickMemory, MemoryConfig, item_names
+from smar.model.memory import NOBODYS, ClickMemory, MemoryConfig, item_names
 from smar.model.smar import SMAR
 from smar.model.sources import item_texts
 from smar.retrieval.engine import SearchEngine
 from smar.training.adapt import AdaptationConfig, AdaptationLoopConfig, adapt
+from smar.training.gate import GateLesson, log_ranks
 from smar.training.pairs import Pairs
 from smar.training.pretrain import calibrate
 from smar.training.remember import RememberingConfig, choose_memory, remember
@@ -215,7 +216,7 @@ def test_clicked_items_are_judged_as_known_and_as_new(shop: Shop) -> None:
     remember(model, pairs, model.read_items(shop.catalog), CONFIG)
     assert model.memory is not None
     held_out = HeldOut.read(kept_back, shop.catalog, ValidationConfig(measure="nDCG@5"))
-    judge = held_out.judge_of_memory(model, model.memory)
+    judge = held_out.judge_of_memory(model, model.memory, model.read_items(shop.catalog))
     weighed(model, 0, 0)
     engine = SearchEngine.build(model, shop.catalog)
     assert judge() == pytest.approx(held_out.judge(engine), abs=1e-6)
@@ -223,6 +224,26 @@ def test_clicked_items_are_judged_as_known_and_as_new(shop: Shop) -> None:
     known = held_out.judge(SearchEngine.build(model, shop.catalog))
     # As new items they are found less well than as known ones, so the mean of both is below.
     assert judge() < known
+
+
+def test_the_gate_learns_nothing_from_what_an_items_own_clicks_say(remembering: SMAR, shop: Shop) -> None:
+    items = remembering.read_items(shop.catalog)
+    lesson = GateLesson.read(remembering, shop.clicks(), shop.clicks(), shop.catalog, items)
+    plain = remembering.embed_rows(items, np.arange(len(items)))
+    kept = remembering.drawn(plain, items.names)
+    new = remembering.drawn(plain, np.full(len(items), NOBODYS))
+    asked = torch.from_numpy(remembering.embed_queries(lesson.texts).vectors[lesson.query])
+    item = torch.from_numpy(lesson.item)
+
+    def gain(own: ItemArrays) -> torch.Tensor:
+        in_text, in_both = (
+            log_ranks(asked, torch.from_numpy(every), torch.from_numpy(alone)[item], item)
+            for every, alone in ((kept.text, own.text), (kept.multimodal, own.multimodal))
+        )
+        return in_text - in_both
+
+    assert torch.allclose(lesson.gain, gain(new))
+    assert not torch.allclose(lesson.gain, gain(kept))
 
 
 def test_of_too_many_items_some_are_drawn_and_it_is_said(

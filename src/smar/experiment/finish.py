@@ -1,0 +1,103 @@
+"""The end of a run: query terms and the memory of clicks, learnt for finished towers, and the gate over both.
+
+Knows the order of things and that held-out clicks judge them; how each is learnt, its own module knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from smar.experiment.config import ExperimentConfig
+from smar.experiment.validation import HeldOut
+from smar.model.smar import SMAR
+from smar.model.sources import ItemSource
+from smar.progress import console
+from smar.training.gate import GateFit, GateLesson, fit_gate
+from smar.training.pairs import Pairs
+from smar.training.remember import MemoryFit, RememberingConfig, choose_memory, remember
+from smar.training.terms import TermsFit, TermsLoopConfig, choose_weight, fit_terms
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What was learnt last; None is what this model has not, or gained nothing by."""
+
+    terms: TermsFit | None = None
+    memory: MemoryFit | None = None
+    gate: GateFit | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the end of a run learns from: clicked pairs, the opened catalogue, and clicks for the gate."""
+
+    pairs: Pairs
+    """All that are learnt from, without items' own words."""
+    items: ItemSource
+    read_lesson: Callable[[SMAR], GateLesson]
+    """Ranks the clicks that stage one did not see, by the model as it is then."""
+
+
+def finish(model: SMAR, evidence: Evidence, config: ExperimentConfig, held_out: HeldOut) -> Ending:
+    """Learn, in place, what the model's settings name of query terms and memory, and fit the gate to both.
+
+    The gate was fitted before, but terms and memory do not count alike for text and multimodal vectors.
+
+    Args:
+        model: its towers have learnt all they will.
+        evidence: to learn from.
+        config: of the run.
+        held_out: judges how much terms and memory count.
+    """
+    terms = memory = gate = None
+    if config.model.terms.dim and config.model.fusion.kind != "image":
+        terms = _learn_terms(model, evidence, config.terms, held_out)
+    if config.model.memory.neighbours:
+        memory = _remember(model, evidence, config.memory, held_out)
+    if model.has_gate and config.model.gate.per == "query" and (model.terms or model.memory):
+        gate = fit_gate(model, evidence.read_lesson(model), config.adaptation.gate_penalties)
+        say_of_gate(gate)
+    return Ending(terms, memory, gate)
+
+
+def say_of_gate(gate: GateFit) -> None:
+    """Say what the gate learnt from, and what it is worth there."""
+    _say(
+        f"gate: {gate.clicks:,} clicks on items new to stage one, {gate.share_with_image:.0%} of them with "
+        f"the image; doublings of rank gained over text vectors: {gate.routed:.3f}, always {gate.always:.3f}"
+    )
+
+
+def _learn_terms(
+    model: SMAR, evidence: Evidence, config: TermsLoopConfig, held_out: HeldOut
+) -> TermsFit | None:
+    words, seen = fit_terms(model, evidence.pairs, evidence.items, config)
+    if not words:
+        _say("query terms: no word of the log's queries is frequent enough, or terms.epochs is 0; left out")
+        return None
+    engine = held_out.engine(model, model.embed_rows(evidence.items, held_out.rows))
+    weight, figures = choose_weight(model, config.weights, lambda: held_out.judge(engine))
+    gained = f"{figures['0']:.4f} to {figures[f'{weight:g}']:.4f} on held-out clicks" if weight else "no gain"
+    _say(f"query terms: {words:,} words, {seen:,} clicked items, weight {weight:g}: {gained}")
+    return TermsFit(words, seen, weight, figures)
+
+
+def _remember(
+    model: SMAR, evidence: Evidence, config: RememberingConfig, held_out: HeldOut
+) -> MemoryFit | None:
+    count = remember(model, evidence.pairs, evidence.items, config)
+    if model.memory is None:
+        return None
+    judge = held_out.judge_of_memory(model, model.memory, evidence.items)
+    weights, figures = choose_memory(model, config, judge)
+    best = figures["{:g}, {:g}".format(*weights)]
+    _say(
+        f"memory: {count:,} clicked items, text vectors drawn by {weights[0]:g}, multimodal ones by {weights[1]:g}: "
+        f"{figures['0, 0']:.4f} to {best:.4f} on held-out clicks, half of them as if on new items"
+    )
+    return MemoryFit(count, *weights, figures)
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
