@@ -88,6 +88,7 @@ bench: setup ## speed and memory over RUN and SHOP (the demo's, unless given): w
 	$(BIN)/python bench/training.py $(SHOP)
 	$(BIN)/python bench/embedding.py $(SHOP)
 	$(BIN)/python bench/update.py $(RUN) $(SHOP)
+	$(BIN)/python bench/gate.py $(RUN) $(SHOP)
 	$(BIN)/python bench/serve_load.py $(RUN) $(SHOP)
 	$(BIN)/python bench/million.py $(RUN) $(SHOP)
 	$(BIN)/python bench/image_decode.py --folder $(SHOP)/images

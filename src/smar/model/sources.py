@@ -32,7 +32,8 @@ from smar.progress import console, track
 
 Rows = Int64[np.ndarray, " row"]
 
-_BUCKET = 128
+_BUCKET, _BUCKET_IN_TRAINING = 32, 128
+"""Texts that are padded alike. In training each bucket's backward pass adds to the gradient of every weight."""
 _IMAGES_AT_ONCE = 64
 
 
@@ -122,8 +123,9 @@ class Texts:
         order = np.argsort(lengths, kind="stable")
         longest = int(lengths.max(initial=1))
         states, masks = [], []
-        for start in range(0, len(order), _BUCKET):
-            bucket = order[start : start + _BUCKET]
+        at_once = _BUCKET_IN_TRAINING if torch.is_grad_enabled() else _BUCKET
+        for start in range(0, len(order), at_once):
+            bucket = order[start : start + at_once]
             width = int(lengths[bucket].max())
             ids = np.zeros((len(bucket), width), dtype=np.int64)
             for place, position in enumerate(bucket):

@@ -6,6 +6,7 @@ Knows pictures as arrays of bytes; nothing of files, queries, items or products'
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -52,6 +53,10 @@ class ImageStates:
 
     def __len__(self) -> int:
         return len(self.summary)
+
+
+Look = Callable[[UInt8[Tensor, "image height width 3"]], ImageStates]
+"""`ImageEncoder.look`."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,10 @@ class ImageEncoder(nn.Module, ABC):
     def look(self, pixels: UInt8[Tensor, "image height width 3"]) -> ImageStates:
         """What the network itself sees in a few pictures, without their colours."""
 
+    def prepare(self) -> Look:
+        """`look`, once what need be done but once for many pictures is done."""
+        return self.look
+
     @property
     def is_frozen(self) -> bool:
         """Whether no weight is trained, so that states can be cached."""
@@ -171,13 +180,14 @@ class ImageEncoder(nn.Module, ABC):
         is_mixed = self.is_in_bfloat16 if self.is_frozen else torch.is_autocast_enabled(device.type)
         keeps_gradients = torch.is_grad_enabled() and not self.is_frozen
         with torch.set_grad_enabled(keeps_gradients), low_precision(device, enabled=is_mixed):
-            parts = [self._states(few) for few in torch.split(pixels, at_once)]
+            look = self.prepare()
+            parts = [self._states(look, few) for few in torch.split(pixels, at_once)]
         return ImageStates(
             torch.cat([part.summary for part in parts]), torch.cat([part.patches for part in parts])
         )
 
-    def _states(self, pixels: UInt8[Tensor, "image height width 3"]) -> ImageStates:
-        seen = self.look(pixels)
+    def _states(self, look: Look, pixels: UInt8[Tensor, "image height width 3"]) -> ImageStates:
+        seen = look(pixels)
         if not self.config.colours:
             return seen
         histogram, cells = read_colours(pixels, self.config.grid)

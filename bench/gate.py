@@ -1,0 +1,109 @@
+"""What the gate costs a query: the compiled query tower with it and without it, beside a whole search.
+
+    python bench/gate.py RUN SHOP
+
+For each of the shop's judged queries, in turns: the run's compiled tower as it is, the same graph without the nodes
+that only the gate needs, and a search for 50 items in the run's index, all on one thread. Medians over queries of the
+medians of five turns. Needs `pip install 'smar[bench]'` and a run that `smar index` has indexed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import onnx
+import onnxruntime
+from machine import describe
+
+from smar.data.clicks import normalise_query
+from smar.data.shop import Shop
+from smar.files import write_text
+from smar.model.compiled import FOLDER, GRAPH
+from smar.retrieval.engine import SearchEngine
+
+OUT = Path(__file__).parent / "results" / "gate.json"
+ROUNDS = 5
+LENGTH = 7
+K = 50
+
+
+def session(graph: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """Runs a graph on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(
+        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def inputs_of(tower: onnxruntime.InferenceSession) -> dict[str, np.ndarray]:
+    """A query of as many tokens as the median one has, and a sketch of its spelling if the tower takes one."""
+    random = np.random.default_rng(0)
+    given: dict[str, np.ndarray] = {"ids": random.integers(1000, 20_000, (1, LENGTH))}
+    for one in tower.get_inputs():
+        if one.name == "sketch":
+            given["sketch"] = random.normal(size=(1, one.shape[1])).astype(np.float32)
+    return given
+
+
+def microseconds(call: Callable[[], object]) -> float:
+    """What a call takes."""
+    began = time.perf_counter_ns()
+    call()
+    return (time.perf_counter_ns() - began) / 1000
+
+
+def main() -> None:
+    """Measure, print and write the results."""
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("run", type=Path)
+    arguments.add_argument("shop", type=Path)
+    arguments.add_argument("--split", default="dev")
+    given = arguments.parse_args()
+
+    graph = onnx.load(str(given.run / FOLDER / GRAPH))
+    names = [one.name for one in graph.graph.input]
+    whole = session(graph)
+    without = onnx.utils.Extractor(graph).extract_model(names, [graph.graph.output[0].name])
+    bare = session(without)
+    asked = inputs_of(whole)
+    engine = SearchEngine.open(given.run)
+    texts = [normalise_query(query.text) for query in Shop.open(given.shop).queries(given.split)]
+
+    taken: dict[str, list[list[float]]] = {"with the gate": [], "without it": [], "a whole search": []}
+    for text in texts:
+        turns: dict[str, list[float]] = {name: [] for name in taken}
+        for _ in range(ROUNDS):
+            turns["with the gate"].append(microseconds(lambda: whole.run(None, asked)))
+            turns["without it"].append(microseconds(lambda: bare.run(None, asked)))
+            turns["a whole search"].append(microseconds(lambda: engine.search(text, k=K)))  # noqa: B023
+        for name, each in turns.items():
+            taken[name].append(each)
+    medians = {name: [median(each) for each in every] for name, every in taken.items()}
+    cost = median(
+        one - other for one, other in zip(medians["with the gate"], medians["without it"], strict=True)
+    )
+    search = median(medians["a whole search"])
+    results = {
+        "machine": describe("onnxruntime"),
+        "queries": len(texts),
+        "nodes": {"with the gate": len(graph.graph.node), "without it": len(without.graph.node)},
+        "microseconds": {name: round(median(every), 1) for name, every in medians.items()},
+        "gate_microseconds": round(cost, 1),
+        "share_of_a_search": round(cost / search, 4),
+    }
+    print(json.dumps(results, indent=2))
+    write_text(OUT, json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
