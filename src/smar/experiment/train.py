@@ -112,7 +112,7 @@ def train(
     )
     gate = None
     if model.has_gate:
-        lesson = GateLesson.read(model, unseen, learnt, shop.catalog, items)
+        lesson = GateLesson.read(model, unseen, shop.catalog, items)
         own_words = config.adaptation.loop.own_words
         material = Material.read(model, learnt, shop.catalog, items, own_words=own_words)
         stage, gate = learn_both(
@@ -126,7 +126,7 @@ def train(
         evidence = Evidence(
             Pairs.from_clicks(learnt, shop.catalog),
             items,
-            lambda model: GateLesson.read(model, unseen, learnt, shop.catalog, items),
+            lambda model: GateLesson.read(model, unseen, shop.catalog, items),
         )
         ending = finish(model, evidence, config, last)
     summary = RunSummary(

@@ -86,7 +86,7 @@ def adapt(
     model.forget()
     log = clicks_to_learn(shop, clicks)
     items = model.read_items(shop.catalog)
-    lesson = GateLesson.read(model, split_for_gate(model, log, clicks)[1], log, shop.catalog, items)
+    lesson = GateLesson.read(model, split_for_gate(model, log, clicks)[1], shop.catalog, items)
     material = Material.read(model, log, shop.catalog, items, own_words=config.loop.own_words)
     return learn_both(model, lesson, material, shop.catalog, config, validate=validate)
 

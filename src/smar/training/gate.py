@@ -27,26 +27,7 @@ _CLICKS_AT_ONCE = 256
 _FOLDS = 5
 _DEALS = 3
 _CATEGORY_PENALTY = 20.0
-_PHOTO_PENALTY = 20.0
 _SAME_SCORE = 1e-6
-
-
-@dataclass(frozen=True)
-class PhotoShares:
-    """The log's queries, what their clicks weigh, and how much of that is on items with a photo."""
-
-    texts: list[str]
-    weight: Float[Tensor, " query"]
-    share: Float[Tensor, " query"]
-
-    @classmethod
-    def read(cls, log: ClickLog, catalog: Catalog, items: ItemSource) -> PhotoShares:
-        """Of every click of `log`: it takes no ranks, so the towers may have learnt from them."""
-        pairs = Pairs.from_clicks(log, catalog)
-        weight = np.bincount(pairs.queries, pairs.weights, len(pairs.texts))
-        seen = np.bincount(pairs.queries, pairs.weights * items.has_image[pairs.items], len(pairs.texts))
-        share = seen / np.maximum(weight, 1e-9)
-        return cls(pairs.texts, torch.from_numpy(weight).float(), torch.from_numpy(share).float())
 
 
 @dataclass(frozen=True)
@@ -63,14 +44,10 @@ class GateLesson:
     gain: Float[Tensor, " click"]
     category: list[str | None]
     """Of each click's item."""
-    photos: PhotoShares | None = None
-    """Who asks for things with photos; None where nothing is known of it."""
 
     @classmethod
-    def read(
-        cls, model: SMAR, clicks: ClickLog, log: ClickLog, catalog: Catalog, items: ItemSource
-    ) -> GateLesson:
-        """Rank the clicked items of `clicks`, a part of `log` from which the towers should not have learnt.
+    def read(cls, model: SMAR, clicks: ClickLog, catalog: Catalog, items: ItemSource) -> GateLesson:
+        """Rank the clicked items of `clicks`, from which the towers should not have learnt.
 
         What the model remembers of clicks on an item is left out of its own vectors: to be found by it is no merit of
         either kind of vectors.
@@ -96,14 +73,7 @@ class GateLesson:
             )
             gain[few] = (in_text - in_both).cpu()
         categories = catalog.table["category"].to_list()
-        return cls(
-            pairs.texts,
-            pairs.queries,
-            pairs.items,
-            gain,
-            [categories[row] for row in pairs.items],
-            PhotoShares.read(log, catalog, items),
-        )
+        return cls(pairs.texts, pairs.queries, pairs.items, gain, [categories[row] for row in pairs.items])
 
 
 @dataclass(frozen=True)
@@ -144,10 +114,6 @@ def fit_gate(model: SMAR, lesson: GateLesson, penalties: Sequence[float]) -> Gat
     Minimises the cross-entropy of P(q) against the sign of each click's gain, weighed by the size of the gain, so
     that P(q) = 1/2 is where the expected gain is zero (our choice). A gate without a lesson stays as it is.
 
-    A query for things without photos has next to nothing to gain from the image, and little to lose: other things get
-    in between. Few clicks on new items tell that. But which queries these are, all clicks tell, and how the logit
-    changes from these to others is not held back by the penalty.
-
     Args:
         model: its gate changes and nothing else.
         lesson: clicks and gains.
@@ -157,20 +123,21 @@ def fit_gate(model: SMAR, lesson: GateLesson, penalties: Sequence[float]) -> Gat
     """
     if not len(lesson.gain):
         return _NO_LESSON
-    queries = _meanings(model, lesson.texts)[torch.from_numpy(lesson.query)]
-    photos = _direction(model, lesson.photos)
+    # The gate sees what a query means, and not the part of query terms.
+    vectors = model.embed_queries(lesson.texts).vectors[:, : model.gate.in_features]
+    queries = torch.from_numpy(vectors)[torch.from_numpy(lesson.query)]
     found = []
     for penalty in track(sorted(penalties, reverse=True), "fitting the gate"):
         worths = []
         for seed in range(_DEALS):
             logits = torch.empty(len(queries))
             for inside in _folds(lesson, seed):
-                weight, bias = _fit(queries[~inside], lesson.gain[~inside], penalty, photos)
+                weight, bias = _logistic(queries[~inside], lesson.gain[~inside], penalty)
                 logits[inside] = queries[inside] @ weight + bias
             worths.append(GateFit.build(lesson.gain, logits.sigmoid() >= model.gate_threshold, penalty))
         found.append(worths)
     best = max(found, key=lambda worths: sum(worth.routed for worth in worths))[0]
-    weight, bias = _fit(queries, lesson.gain, best.penalty, photos)
+    weight, bias = _logistic(queries, lesson.gain, best.penalty)
     with torch.no_grad():
         model.gate.weight.copy_(weight[None])
         model.gate.bias.copy_(bias)
@@ -235,60 +202,26 @@ def _losing(names: np.ndarray, gain: np.ndarray) -> list[str]:
     return [name for name, total in sums.items() if total + _CATEGORY_PENALTY * float(gain.mean()) < 0]
 
 
-def _meanings(model: SMAR, texts: list[str]) -> Float[Tensor, "query dim"]:
-    """What the gate sees of queries: their vectors without the part of query terms."""
-    return torch.from_numpy(model.embed_queries(texts).vectors[:, : model.gate.in_features])
-
-
-def _direction(model: SMAR, photos: PhotoShares | None) -> Float[Tensor, " dim"] | None:
-    """Along which queries differ in whether they ask for things with photos; None if they do not."""
-    if photos is None or photos.share.min() == photos.share.max():
-        return None
-    return _logistic(_meanings(model, photos.texts), photos.share, photos.weight, _PHOTO_PENALTY)[0]
-
-
-def _fit(
-    queries: Float[Tensor, "click dim"],
-    gain: Float[Tensor, " click"],
-    penalty: float,
-    photos: Float[Tensor, " dim"] | None,
-) -> tuple[Float[Tensor, " dim"], Float[Tensor, ""]]:
-    """The gate's weights and bias."""
-    return _logistic(queries, (gain > 0).float(), gain.abs(), penalty, photos)
-
-
 def _logistic(
-    queries: Float[Tensor, "click dim"],
-    wanted: Float[Tensor, " click"],
-    weights: Float[Tensor, " click"],
-    penalty: float,
-    free: Float[Tensor, " dim"] | None = None,
+    queries: Float[Tensor, "click dim"], gain: Float[Tensor, " click"], penalty: float
 ) -> tuple[Float[Tensor, " dim"], Float[Tensor, ""]]:
-    """Weights and bias of a logistic regression with a ridge on the weights; zeros if no click weighs anything.
-
-    A step along `free` costs no more than one click would.
-    """
-    dim = queries.shape[1]
-    line = torch.zeros(dim + 2, dtype=torch.float64, requires_grad=True)
-    weights, vectors, wanted = weights.double(), queries.double(), wanted.double()
-    along = torch.zeros(dim, dtype=torch.float64) if free is None else free.double()
+    """Weights and bias of a logistic regression with a ridge on the weights; zeros if no click makes a difference."""
+    line = torch.zeros(queries.shape[1] + 1, dtype=torch.float64, requires_grad=True)
+    weights = gain.abs().double()
     if weights.any():
-        # So that a step along it is one of queries' own size.
-        along = along / (vectors @ along).std(correction=0).clamp(min=1e-9)
         # As many clicks of equal weight would say as much (Kish's effective sample size).
         effective = float(weights.sum() ** 2 / (weights**2).sum())
-        share, places = weights / weights.sum(), vectors @ along
+        share, vectors, wanted = weights / weights.sum(), queries.double(), (gain > 0).double()
         optimizer = torch.optim.LBFGS([line], max_iter=200, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             optimizer.zero_grad()
-            logits = vectors @ line[:dim] + places * line[dim] + line[dim + 1]
+            logits = vectors @ line[:-1] + line[-1]
             losses = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-            held = penalty * line[:dim].square().mean() + line[dim].square()
-            total = (share * losses).sum() + held / effective
+            total = (share * losses).sum() + penalty / effective * line[:-1].square().mean()
             total.backward()  # type: ignore[no-untyped-call]
             return total
 
         optimizer.step(loss)  # type: ignore[no-untyped-call]
-    fitted = line.detach()
-    return (fitted[:dim] + fitted[dim] * along).float(), fitted[dim + 1].float()
+    fitted = line.detach().float()
+    return fitted[:-1], fitted[-1]

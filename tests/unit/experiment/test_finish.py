@@ -41,7 +41,7 @@ def ended(shop: Shop, **settings: object) -> tuple[SMAR, Ending, Evidence]:
     evidence = Evidence(
         Pairs.from_clicks(learnt, shop.catalog),
         items,
-        lambda model: GateLesson.read(model, learnt, learnt, shop.catalog, items),
+        lambda model: GateLesson.read(model, learnt, shop.catalog, items),
     )
     held_out = HeldOut.read(kept_back, shop.catalog, config.validation)
     return model, finish(model, evidence, config, held_out), evidence

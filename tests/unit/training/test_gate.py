@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from smar.data.clicks import ClickConfig
 from smar.data.shop import Shop
 from smar.model.smar import SMAR, QueryVectors
 from smar.training.adapt import AdaptationConfig, AdaptationLoopConfig, learn_both
-from smar.training.gate import GateLesson, PhotoShares, fit_gate, log_ranks
+from smar.training.gate import GateLesson, fit_gate, log_ranks
 from smar.training.stage import Material, clicks_to_learn, split_for_gate
 
 KINDS = ("colour", "kind", "name")
@@ -120,32 +119,6 @@ def test_clicks_that_were_not_fitted_choose_the_penalty(stub: Stub) -> None:
     assert values(stub)["colour"] == pytest.approx(values(stub)["kind"], abs=1e-3)
 
 
-def test_whether_things_have_photos_is_told_by_all_clicks(stub: Stub) -> None:
-    # So strong a penalty holds all queries at one value, but for what the log knows of photos.
-    clicks = lesson({"colour": [2.0] * 20, "name": [1.0] * 20, "kind": [-1.0] * 20})
-    fit_gate(stub, clicks, penalties=[1e7])
-    assert values(stub)["kind"] == pytest.approx(values(stub)["colour"], abs=1e-3)
-    shares = torch.tensor([{"colour": 1.0, "kind": 0.0, "name": 1.0}[kind] for kind in KINDS])
-    told = replace(clicks, photos=PhotoShares(list(KINDS), torch.full((3,), 100.0), shares))
-    fit_gate(stub, told, penalties=[1e7])
-    assert values(stub)["kind"] < 0.2
-    assert values(stub)["name"] == pytest.approx(values(stub)["colour"], abs=1e-3)
-    assert values(stub)["name"] > 0.9
-    # Where every thing has a photo, or none, there is nothing to tell.
-    for share in (0.0, 1.0):
-        alike = PhotoShares(list(KINDS), torch.ones(3), torch.full((3,), share))
-        fit_gate(stub, replace(clicks, photos=alike), penalties=[1e7])
-        assert values(stub)["kind"] == pytest.approx(values(stub)["colour"], abs=1e-3)
-
-
-def test_the_share_of_clicks_on_items_with_a_photo(shop: Shop, tmp_path: Path) -> None:
-    model = small_model(cache=tmp_path)
-    found = PhotoShares.read(shop.clicks(), shop.catalog, model.read_items(shop.catalog))
-    by_query = dict(zip(found.texts, found.share.tolist(), strict=True))
-    assert (by_query["red shirt"], by_query["3 m cable"]) == (1, 0)
-    assert found.weight.min() > 0
-
-
 def test_all_clicks_may_be_on_one_item(stub: Stub) -> None:
     one = lesson({"colour": [1.0, 2.0], "kind": [-1.0]})
     one.item[:] = 7
@@ -193,7 +166,7 @@ def test_a_lesson_compares_the_ranks_of_both_kinds_of_vectors(shop: Shop, tmp_pa
     model = small_model(cache=tmp_path)
     catalog = shop.catalog
     log = shop.clicks()
-    found = GateLesson.read(model, log, log, catalog, model.read_items(catalog))
+    found = GateLesson.read(model, log, catalog, model.read_items(catalog))
     arrays = model.embed_items(catalog)
     assert len(found.gain) == len(log)
     for place, click in enumerate(log):
@@ -227,9 +200,7 @@ def test_without_photos_the_gate_stays_at_a_half(tmp_path: Path) -> None:
     catalog = Catalog.from_table(table, shop.folder)
     model = small_model(cache=tmp_path / "cache")
     items = model.read_items(catalog)
-    found = fit_gate(
-        model, GateLesson.read(model, shop.clicks(), shop.clicks(), catalog, items), penalties=[1.0]
-    )
+    found = fit_gate(model, GateLesson.read(model, shop.clicks(), catalog, items), penalties=[1.0])
     assert (found.always, found.routed) == (0, 0)
     assert (model.embed_queries(["red shirt", "3 m cable"]).gate == 0.5).all()
 
@@ -241,7 +212,7 @@ def test_stage_two_trains_the_towers_on_all_clicks_and_the_gate_by_fits_alone(
     clicks = ClickConfig(held_out=0, gate_items=0.3)
     log = clicks_to_learn(shop, clicks)
     items = model.read_items(shop.catalog)
-    lesson = GateLesson.read(model, split_for_gate(model, log, clicks)[1], log, shop.catalog, items)
+    lesson = GateLesson.read(model, split_for_gate(model, log, clicks)[1], shop.catalog, items)
     material = Material.read(model, log, shop.catalog, items)
     seen: list[torch.Tensor] = []
     config = AdaptationConfig(gate_penalties=(1,), loop=AdaptationLoopConfig(epochs=2, batch_size=16))

@@ -228,7 +228,7 @@ def test_clicked_items_are_judged_as_known_and_as_new(shop: Shop) -> None:
 
 def test_the_gate_learns_nothing_from_what_an_items_own_clicks_say(remembering: SMAR, shop: Shop) -> None:
     items = remembering.read_items(shop.catalog)
-    lesson = GateLesson.read(remembering, shop.clicks(), shop.clicks(), shop.catalog, items)
+    lesson = GateLesson.read(remembering, shop.clicks(), shop.catalog, items)
     plain = remembering.embed_rows(items, np.arange(len(items)))
     kept = remembering.drawn(plain, items.names)
     new = remembering.drawn(plain, np.full(len(items), NOBODYS))
