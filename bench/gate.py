@@ -2,9 +2,10 @@
 
     python bench/gate.py RUN SHOP
 
-For each of the shop's judged queries, in turns: the run's compiled tower as it is, the same graph without the nodes
-that only the gate needs, and a search for 50 items in the run's index, all on one thread. Medians over queries of the
-medians of six turns. Needs `pip install 'smar[bench]'` and a run that `smar index` has indexed.
+In turns, as often as the shop has judged queries: the run's compiled tower on one thread over a query of seven tokens,
+the same graph without the nodes that only the gate needs, and a search for a judged query's 50 items in the run's
+index, as it is (an exact one takes every core). Medians over queries of the medians of six turns. Needs
+`pip install 'smar[bench]'` and a run that `smar index` has indexed.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def session(graph: onnx.ModelProto) -> onnxruntime.InferenceSession:
 
 
 def inputs_of(tower: onnxruntime.InferenceSession) -> dict[str, np.ndarray]:
-    """A query of as many tokens as the median one has, and a sketch of its spelling if the tower takes one."""
+    """A query of `LENGTH` tokens, and a sketch of its spelling if the tower takes one."""
     random = np.random.default_rng(0)
     given: dict[str, np.ndarray] = {"ids": random.integers(1000, 20_000, (1, LENGTH))}
     for one in tower.get_inputs():

@@ -23,6 +23,11 @@ Step = TypeVar("Step")
 console = Console(stderr=True)
 
 
+def say(text: str) -> None:
+    """Print a line on standard error, as it is: no markup, no colours, not broken."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 class ProgressBar:
     """One bar: `advance` moves it, `note` sets the words at its right."""
 

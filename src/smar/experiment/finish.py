@@ -12,7 +12,7 @@ from smar.experiment.config import ExperimentConfig
 from smar.experiment.validation import HeldOut
 from smar.model.smar import SMAR
 from smar.model.sources import ItemSource
-from smar.progress import console
+from smar.progress import say
 from smar.training.gate import GateFit, GateLesson, fit_gate
 from smar.training.pairs import Pairs
 from smar.training.remember import MemoryFit, RememberingConfig, choose_memory, remember
@@ -57,14 +57,14 @@ def finish(model: SMAR, evidence: Evidence, config: ExperimentConfig, held_out: 
         memory = _remember(model, evidence, config.memory, held_out)
     if model.has_gate and config.model.gate.per == "query" and (model.terms or model.memory):
         gate = fit_gate(model, evidence.read_lesson(model), config.adaptation.gate_penalties)
-        say_of_gate(gate)
+        say_of_gate(gate, "with query terms and memory")
     return Ending(terms, memory, gate)
 
 
-def say_of_gate(gate: GateFit) -> None:
-    """Say what the gate learnt from, and what it is worth there."""
-    _say(
-        f"gate: {gate.clicks:,} clicks on items new to stage one, {gate.share_with_image:.0%} of them with "
+def say_of_gate(gate: GateFit, when: str) -> None:
+    """Say what the gate learnt from `when` it was fitted, and what it is worth there."""
+    say(
+        f"gate {when}: {gate.clicks:,} clicks on items new to stage one, {gate.share_with_image:.0%} of them with "
         f"the image; doublings of rank gained over text vectors: {gate.routed:.3f}, always {gate.always:.3f}"
     )
 
@@ -74,12 +74,12 @@ def _learn_terms(
 ) -> TermsFit | None:
     words, seen = fit_terms(model, evidence.pairs, evidence.items, config)
     if not words:
-        _say("query terms: no word of the log's queries is frequent enough, or terms.epochs is 0; left out")
+        say("query terms: no word of the log's queries is frequent enough, or terms.epochs is 0; left out")
         return None
     engine = held_out.engine(model, model.embed_rows(evidence.items, held_out.rows))
     weight, figures = choose_weight(model, config.weights, lambda: held_out.judge(engine))
     gained = f"{figures['0']:.4f} to {figures[f'{weight:g}']:.4f} on held-out clicks" if weight else "no gain"
-    _say(f"query terms: {words:,} words, {seen:,} clicked items, weight {weight:g}: {gained}")
+    say(f"query terms: {words:,} words, {seen:,} clicked items, weight {weight:g}: {gained}")
     return TermsFit(words, seen, weight, figures)
 
 
@@ -92,12 +92,8 @@ def _remember(
     judge = held_out.judge_of_memory(model, model.memory, evidence.items)
     weights, figures = choose_memory(model, config, judge)
     best = figures["{:g}, {:g}".format(*weights)]
-    _say(
+    say(
         f"memory: {count:,} clicked items, text vectors drawn by {weights[0]:g}, multimodal ones by {weights[1]:g}: "
         f"{figures['0, 0']:.4f} to {best:.4f} on held-out clicks, half of them as if on new items"
     )
     return MemoryFit(count, *weights, figures)
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -22,7 +22,7 @@ from smar.experiment.validation import HeldOut
 from smar.files import write_text
 from smar.model.smar import SMAR
 from smar.model.store import FOLDER
-from smar.progress import console
+from smar.progress import say
 from smar.training.adapt import learn_both
 from smar.training.gate import GateFit, GateLesson
 from smar.training.loop import Fit, fit, has_begun
@@ -80,14 +80,14 @@ def train(
         _claim(out, config, shop, resume=resume or not processes.is_first)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    _say(f"{log!r}: {len(learnt):,} pairs to learn from, {len(kept_back):,} held out")
+    say(f"{log!r}: {len(learnt):,} pairs to learn from, {len(kept_back):,} held out")
 
     model.cache = cache or model.cache
     model.to(processes.device)
     with processes.in_turn():  # The others find the states of frozen encoders in the cache.
         items = model.read_items(shop.catalog)
     if len(unseen):
-        _say(f"{len(unseen):,} of these pairs are kept from stage one, for the gate to learn from")
+        say(f"{len(unseen):,} of these pairs are kept from stage one, for the gate to learn from")
     own_words = config.pretraining.loop.own_words
     material = Material.read(model, seen, shop.catalog, items, own_words=own_words, unseen=unseen)
     calibrate(model, material)
@@ -119,7 +119,7 @@ def train(
             model, lesson, material, shop.catalog, config.adaptation, validate=validate, home=out
         )
         stages.append(stage)
-        say_of_gate(gate)
+        say_of_gate(gate, "between the stages")
     ending = Ending()
     if processes.is_first:
         last = held_out.among(config.validation.last_candidates, config.clicks.seed)
@@ -179,7 +179,3 @@ def _claim(out: Path, config: ExperimentConfig, shop: Shop, *, resume: bool) -> 
     if out.exists() and (not out.is_dir() or any(path.suffix != ".part" for path in out.iterdir())):
         raise DataError(f"{out}: is there already; give another --out, or --resume to continue it")
     write_text(path, json.dumps(identity, indent=2) + "\n")
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -28,7 +28,7 @@ from smar.model.encoders.image import ImageEncoder, ImageStates
 from smar.model.encoders.text import TextEncoder
 from smar.model.grams import Grams
 from smar.model.memory import Names, item_names
-from smar.progress import console, track
+from smar.progress import say, track
 
 Rows = Int64[np.ndarray, " row"]
 
@@ -252,7 +252,7 @@ class ItemSource:
         text_encoder, image_encoder = encoders
         texts = Texts.read(text_encoder, item_texts(catalog, fields), text_encoder.config.max_item_tokens)
         if texts.cut:
-            _say(
+            say(
                 f"{texts.cut:,} item texts of more than {text_encoder.config.max_item_tokens} tokens are cut there"
             )
         if text_encoder.is_frozen and cache is not None:
@@ -266,9 +266,7 @@ class ItemSource:
         else:
             images.check()
         for kind, count in images.faults.items():
-            _say(
-                f"{count:,} photos cannot be used ({kind}): their items are treated as items without a photo"
-            )
+            say(f"{count:,} photos cannot be used ({kind}): their items are treated as items without a photo")
         return cls(texts, images, names)
 
     def leave_out_photos(self, rows: Bool[np.ndarray, " item"]) -> None:
@@ -276,7 +274,7 @@ class ItemSource:
         count = int(np.count_nonzero(self.has_image & rows))
         if count:
             self.has_image &= ~rows
-            _say(f"{count:,} photos are of categories for which the image is not used")
+            say(f"{count:,} photos are of categories for which the image is not used")
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -307,7 +305,3 @@ def item_texts(catalog: Catalog, fields: Sequence[str]) -> list[str]:
                 parts.append(words)
         texts.append(" . ".join(parts))
     return texts
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
