@@ -1,14 +1,13 @@
 """Clicks that went astray: shoppers wander to what they did not ask for, and what was learnt of it finds wrong items.
 
-Knows counted clicks and how likely a query's words are for an item; nothing of batches, losses or search.
+Knows counted clicks and what surprises among them; nothing of batches, losses or search.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
-import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Int64
 from pydantic import Field, field_validator
 
 from smar.config import Config
@@ -16,31 +15,17 @@ from smar.data.catalog import Catalog
 from smar.data.clicks import ClickLog
 from smar.model.smar import SMAR
 from smar.model.sources import ItemSource
-from smar.model.terms import QueryTerms, TermsConfig
 from smar.training.pairs import Pairs
-from smar.training.terms import (
-    TermsLoopConfig,
-    asked_words,
-    learn_likelihoods,
-    query_words,
-    read_clicked,
-    term_parts,
-)
+from smar.training.surprise import PerPair, fold_ranks, surprise
+from smar.training.terms import TermsLoopConfig
 
 _ROUNDS = 30
 _FIRST_SHARE = 0.05
 _MOST_ASTRAY = 0.5
-_TERMS = TermsConfig(dim=128)
-_QUERIES_AT_ONCE = 256
-_MOST_RANKED = 20_000
-_RANK_FLOOR = 10
-"""Added to ranks before their logarithm is taken: the first and the tenth are as good."""
 _SURPRISES = np.log([1 / 8, 1 / 3, 1, 2, 3, 5, 8, 12, 20])
 _SURELY_ASTRAY = 0.8
 _ENOUGH = 30
 """Pairs of whose stray, or sound, nature counts leave no doubt: fewer in a department, and surprise says nothing."""
-
-PerPair = Float64[np.ndarray, " pair"]
 
 
 class StraysConfig(Config):
@@ -92,8 +77,8 @@ def find_strays(
     names = np.array([name or "" for name in catalog.table["department"]])[pairs.items]
     departments = _most_clicked(pairs.queries, clicks, np.unique(names, return_inverse=True)[1])
     chances = stray_chances(pairs.queries, clicks, departments)
-    surprise = _surprise(pairs.queries, clicks, _ranks(model, pairs, items, config.folds, terms))
-    chances = _surprised(chances, surprise, clicks, departments)
+    surprises = surprise(pairs.queries, clicks, fold_ranks(model, pairs, items, config.folds, terms))
+    chances = _surprised(chances, surprises, clicks, departments)
     return counted.with_columns(chance=pl.Series(chances, dtype=pl.Float32)).filter(
         pl.Series(chances > config.doubt)
     )
@@ -149,85 +134,13 @@ def _once(mean: PerPair) -> PerPair:
     return found
 
 
-def _ranks(model: SMAR, pairs: Pairs, items: ItemSource, folds: int, config: TermsLoopConfig) -> PerPair:
-    """How many clicked items each query's words are likelier for than for the pair's; NaN where no word is known.
-
-    How likely words are was learnt from the folds that the query is not in.
-    """
-    words, queries = query_words(pairs, config)
-    rows, place = np.unique(pairs.items, return_inverse=True)
-    ranks = np.full(len(pairs), np.nan)
-    if not words or not config.epochs:
-        return ranks
-    random = np.random.default_rng(model.config.seed)
-    fold = random.integers(folds, size=len(pairs.texts))
-    text, photo = read_clicked(model, items, rows)
-    width = None if photo is None else photo.shape[1]
-    ranked = np.sort(random.permutation(len(rows))[:_MOST_RANKED])
-    with torch.random.fork_rng():
-        torch.manual_seed(model.config.seed)
-        for number in range(folds):
-            believed = np.where(fold[pairs.queries] == number, 0, pairs.weights).astype(np.float32)
-            targets = asked_words(Pairs(pairs.texts, pairs.queries, pairs.items, believed), queries)
-            learnt = np.array(sorted(targets), np.int64)[: config.most_items]
-            if not len(learnt):
-                continue
-            known = torch.from_numpy(np.searchsorted(rows, learnt))
-            likelihood = QueryTerms(_TERMS, text.shape[1], width, len(words)).to(model.device)
-            seen = None if photo is None else photo[known]
-            learn_likelihoods(
-                likelihood, [targets[row] for row in learnt], text[known], seen, config, model.config.seed
-            )
-            parts = term_parts(likelihood, text, photo)
-            asked = [int(query) for query in np.flatnonzero(fold == number) if len(queries[query])]
-            _rank(ranks, likelihood, parts, parts[ranked], pairs, place, queries, asked)
-    return ranks
-
-
-@torch.inference_mode()
-def _rank(
-    ranks: PerPair,
-    likelihood: QueryTerms,
-    parts: torch.Tensor,
-    ranked: torch.Tensor,
-    pairs: Pairs,
-    place: Int64[np.ndarray, " pair"],
-    queries: list[Int64[np.ndarray, " word"]],
-    asked: list[int],
-) -> None:
-    """Fill in the ranks of the pairs of the queries in `asked`."""
-    order = np.argsort(pairs.queries, kind="stable")
-    starts = np.searchsorted(pairs.queries[order], np.arange(len(pairs.texts) + 1))
-    for start in range(0, len(asked), _QUERIES_AT_ONCE):
-        few = asked[start : start + _QUERIES_AT_ONCE]
-        sums = torch.stack([likelihood.words.weight[queries[query]].sum(0) for query in few])
-        counts = torch.tensor([[float(len(queries[query]))] for query in few], device=sums.device)
-        vectors = torch.cat([sums, counts], dim=1)
-        scores = vectors @ ranked.T
-        for row, query in enumerate(few):
-            mine = order[starts[query] : starts[query + 1]]
-            own = parts[torch.from_numpy(place[mine]).to(parts.device)] @ vectors[row]
-            ranks[mine] = (scores[row][None, :] > own[:, None]).sum(1).cpu().numpy()
-
-
-def _surprise(query: Int64[np.ndarray, " pair"], clicks: PerPair, ranks: PerPair) -> PerPair:
-    """By how many e-foldings a pair ranks behind its query's other clicks; NaN where there is nothing to compare."""
-    logs, is_known = np.log(ranks + _RANK_FLOOR), np.isfinite(ranks)
-    counts = np.where(is_known, clicks, 0)
-    sums = np.bincount(query, np.where(is_known, logs, 0) * counts)[query]
-    others = np.bincount(query, counts)[query] - counts
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: PerPair = logs - (sums - np.where(is_known, logs, 0) * counts) / others
-    return np.where(others > 0, found, np.nan)
-
-
 def _surprised(
-    chances: PerPair, surprise: PerPair, clicks: PerPair, department: Int64[np.ndarray, " pair"]
+    chances: PerPair, surprises: PerPair, clicks: PerPair, department: Int64[np.ndarray, " pair"]
 ) -> PerPair:
     """Chances that know of surprise too: the more of it, the likelier a stray."""
     found = chances.copy()
-    known = np.isfinite(surprise)
-    step = np.digitize(surprise, _SURPRISES)
+    known = np.isfinite(surprises)
+    step = np.digitize(surprises, _SURPRISES)
     for number in range(int(department.max()) + 1):
         here: Bool[np.ndarray, " pair"] = known & (department == number)
         astray, sound = here & (chances > _SURELY_ASTRAY), here & (clicks > 1)

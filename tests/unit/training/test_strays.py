@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +144,13 @@ def test_one_fold_has_nobody_to_judge_it(tmp_path: Path) -> None:
     path.write_text("[strays]\nfolds = 1\n")
     with pytest.raises(ConfigError, match=r"strays\.folds.*at least 2"):
         ExperimentConfig.load(path)
+
+
+def test_of_a_great_catalogue_some_items_are_looked_at(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, strays = wandering_log()
+    all_of_them = pairs_of(judge(shop, log))
+    monkeypatch.setattr(sys.modules[__name__], "QUICK", QUICK.model_copy(update={"most_items": 40}))
+    some = pairs_of(judge(shop, log))
+    # Counts know no less; what words and photos say is missing where it was not looked at.
+    assert len(some & strays) > 0.5 * len(all_of_them & strays)
+    assert some != all_of_them
