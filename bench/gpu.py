@@ -141,7 +141,7 @@ def material(model: SMAR, pairs: int, size: Size, device: torch.device) -> Mater
         rows,
     )
     found = Material(Pairs(asked, rows, rows, np.ones(pairs, np.float32)), model.read_queries(asked), items)
-    calibrate(model, found.items)
+    calibrate(model, found)
     return found
 
 

@@ -48,7 +48,7 @@ def step(shop: Path, batch: int, at_once: int | None) -> None:
     drawn = np.random.default_rng(0).permutation(len(pairs.queries))[:batch]
     few = Pairs(pairs.texts, pairs.queries[drawn], pairs.items[drawn], pairs.weights[drawn])
     material = Material(few, model.read_queries(few.texts), model.read_items(opened.catalog))
-    calibrate(model, material.items)
+    calibrate(model, material)
     peak, over = [0], threading.Event()
 
     def watch() -> None:

@@ -50,7 +50,7 @@ class Ours:
         self.material = Material(
             pairs, self.model.read_queries(pairs.texts), self.model.read_items(shop.catalog)
         )
-        calibrate(self.model, self.material.items)
+        calibrate(self.model, self.material)
 
     def learn(self, batch: int) -> float:
         """Seconds of one pass over the pairs."""

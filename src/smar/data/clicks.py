@@ -112,12 +112,6 @@ class ClickLog:
         """The pairs of most items, and those of about a `share` of items, chosen by item id and `seed` alone."""
         return self._split("item_id", share, seed)
 
-    def leave_out(self, pairs: pl.DataFrame, reason: str) -> ClickLog:
-        """The log without `pairs` (`query`, `item_id`); what these count is told under `reason`."""
-        table = self.table.join(pairs, on=["query", "item_id"], how="anti", maintain_order="left")
-        lost = count_events(self.table) - count_events(table)
-        return replace(self, table=table, left_out={**self.left_out, reason: lost} if lost else self.left_out)
-
     def _split(self, column: str, share: float, seed: int) -> tuple[ClickLog, ClickLog]:
         kept_back = held_out_texts(self.table[column].unique(), share, seed)
         is_held_out = pl.col(column).is_in(kept_back.implode())

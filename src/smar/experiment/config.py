@@ -12,7 +12,6 @@ from smar.retrieval.index import IndexConfig
 from smar.training.adapt import AdaptationConfig
 from smar.training.pretrain import PretrainingConfig
 from smar.training.remember import RememberingConfig
-from smar.training.strays import StraysConfig
 from smar.training.terms import TermsLoopConfig
 
 
@@ -21,8 +20,6 @@ class ExperimentConfig(Config):
 
     clicks: ClickConfig = ClickConfig()
     """Which clicks are learnt from, and which are held out."""
-    strays: StraysConfig = StraysConfig()
-    """Which of these clicks are not believed."""
     model: ModelConfig = ModelConfig()
     """What the network is made of."""
     pretraining: PretrainingConfig = PretrainingConfig()

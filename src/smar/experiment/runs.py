@@ -22,7 +22,7 @@ from smar.retrieval.generations import Generation
 from smar.retrieval.journal import apply_changes, read_changes
 from smar.retrieval.publishing import KEPT, write_generation
 
-CONFIG, SUMMARY, STRAYS = "run.json", "summary.json", "strays.parquet"
+CONFIG, SUMMARY = "run.json", "summary.json"
 
 
 @dataclass(frozen=True)

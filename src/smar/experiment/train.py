@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import torch
 
 from smar.data.clicks import ClickLog
@@ -18,11 +17,10 @@ from smar.data.shop import Shop
 from smar.errors import ConfigError, DataError, MismatchError
 from smar.experiment.config import ExperimentConfig
 from smar.experiment.finish import Ending, Evidence, finish, say_of_gate
-from smar.experiment.runs import CONFIG, STRAYS, SUMMARY
+from smar.experiment.runs import CONFIG, SUMMARY
 from smar.experiment.validation import HeldOut
-from smar.files import whole_file, write_text
+from smar.files import write_text
 from smar.model.smar import SMAR
-from smar.model.sources import ItemSource
 from smar.model.store import FOLDER
 from smar.progress import say
 from smar.training.adapt import learn_both
@@ -33,10 +31,7 @@ from smar.training.pretrain import Pretraining, calibrate, start
 from smar.training.processes import Processes
 from smar.training.remember import MemoryFit
 from smar.training.stage import Material, split_for_gate
-from smar.training.strays import find_strays
 from smar.training.terms import TermsFit
-
-ASTRAY = "clicks that went astray"
 
 
 @dataclass(frozen=True)
@@ -91,19 +86,11 @@ def train(
     model.to(processes.device)
     with processes.in_turn():  # The others find the states of frozen encoders in the cache.
         items = model.read_items(shop.catalog)
-    calibrate(model, items)
-    if config.strays.folds:
-        with processes.in_turn():  # The others, and a resumed run, read what the first one found.
-            strays = _strays(out, model, learnt, shop, items, config)
-        learnt = learnt.leave_out(strays, ASTRAY)
-        say(
-            f"{strays.height:,} pairs with {learnt.left_out.get(ASTRAY, 0):,} clicks and orders are not believed"
-        )
-        seen, unseen = split_for_gate(model, learnt, config.clicks)
     if len(unseen):
         say(f"{len(unseen):,} of these pairs are kept from stage one, for the gate to learn from")
     own_words = config.pretraining.loop.own_words
     material = Material.read(model, seen, shop.catalog, items, own_words=own_words, unseen=unseen)
+    calibrate(model, material)
     held_out = HeldOut.read(kept_back, shop.catalog, config.validation)
     candidates = held_out.among(config.validation.candidates, config.clicks.seed)
     validate = candidates.figure
@@ -145,7 +132,7 @@ def train(
     summary = RunSummary(
         pairs=len(learnt),
         held_out_pairs=len(kept_back),
-        left_out={**log.left_out, **learnt.left_out},
+        left_out=dict(log.left_out),
         items=len(items),
         items_with_image=int(items.has_image.sum()),
         photos_left_out=dict(items.images.faults) if items.images else {},
@@ -160,18 +147,6 @@ def train(
         write_text(out / SUMMARY, json.dumps(asdict(summary), indent=2) + "\n")
     processes.wait()
     return summary
-
-
-def _strays(
-    out: Path, model: SMAR, log: ClickLog, shop: Shop, items: ItemSource, config: ExperimentConfig
-) -> pl.DataFrame:
-    """The pairs of `log` that are not believed, from the run's folder once they are there."""
-    path = out / STRAYS
-    if not path.exists():
-        found = find_strays(model, log, shop.catalog, items, config.strays, config.terms)
-        with whole_file(path) as part:
-            found.write_parquet(part)
-    return pl.read_parquet(path)
 
 
 def _check_logs(parts: dict[str, ClickLog], log: ClickLog, config: ExperimentConfig) -> None:

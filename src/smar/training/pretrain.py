@@ -17,7 +17,6 @@ from smar.data.clicks import ClickConfig
 from smar.data.shop import Shop
 from smar.model.pooled import PooledTexts, pooled_items
 from smar.model.smar import SMAR
-from smar.model.sources import ItemSource
 from smar.training.loop import Fit, LoopConfig, Validate, fit
 from smar.training.objectives import weighted_mean
 from smar.training.pairs import PairBatch
@@ -92,7 +91,7 @@ def pretrain(
     items = model.read_items(shop.catalog)
     own_words = config.loop.own_words
     material = Material.read(model, log, shop.catalog, items, own_words=own_words, unseen=unseen)
-    calibrate(model, items)
+    calibrate(model, material)
     start(model, material, config)
     is_trained = config.start.epochs > 0
     return fit(model, Pretraining(config), material, config.loop, validate=validate, is_trained=is_trained)
@@ -114,11 +113,11 @@ def start(model: SMAR, material: Material, config: PretrainingConfig) -> Fit:
         )
 
 
-def calibrate(model: SMAR, items: ItemSource) -> None:
+def calibrate(model: SMAR, material: Material) -> None:
     """Measure what scales inputs: how rare words are in the catalogue, and the statistics of some of its photos."""
     if model.lexical is not None:
-        model.lexical.measure(items.texts.grams)
-    images = items.images
+        model.lexical.measure(material.items.texts.grams)
+    images = material.items.images
     if model.image_tower is None or images is None or not images.has_image.any():
         return
     rows = sample_rows(images.has_image, _CALIBRATION_PHOTOS, model.config.seed)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.optim import AdamW
@@ -25,7 +25,7 @@ from smar.model.precision import is_fast_in_bfloat16, low_precision
 from smar.model.smar import SMAR
 from smar.model.sources import ItemSource
 from smar.model.term_table import hash_words
-from smar.model.terms import Photos, QueryTerms
+from smar.model.terms import Photos
 from smar.progress import console, progress_bar, track
 from smar.training.pairs import Pairs
 
@@ -85,8 +85,8 @@ def fit_terms(model: SMAR, pairs: Pairs, items: ItemSource, config: TermsLoopCon
             "model.terms.dim = 0 or fusion.kind = image: such a model has no query terms to learn"
         )
     model.add_terms(0)
-    words, queries = query_words(pairs, config)
-    targets = asked_words(pairs, queries)
+    words, queries = _vocabulary(pairs, config)
+    targets = _targets(pairs, queries)
     rows = np.array(sorted(targets), dtype=np.int64)
     if len(rows) > config.most_items:
         rows = np.sort(
@@ -95,14 +95,18 @@ def fit_terms(model: SMAR, pairs: Pairs, items: ItemSource, config: TermsLoopCon
         console.print(f"query terms are learnt from {len(rows):,} of {len(targets):,} clicked items")
     if not len(rows) or not config.epochs:
         return 0, 0
-    text, photo = read_clicked(model, items, rows)
+    text, photo = _read(model, items, rows)
     with torch.random.fork_rng():
         torch.manual_seed(model.config.seed)
         model.add_terms(len(words))
         assert model.terms is not None
         model.terms.hashes.copy_(torch.from_numpy(hash_words(words)))
-        learn_likelihoods(model.terms, [targets[row] for row in rows], text, photo, config, model.config.seed)
-    model.terms.centre(term_parts(model.terms, text, photo))
+        _learn(model, [targets[row] for row in rows], text, photo, config)
+    with torch.inference_mode():
+        chunks = torch.split(torch.arange(len(rows)), _ITEMS_AT_ONCE)
+        model.terms.centre(
+            torch.cat([model.terms.parts(*_some(model, text, photo, chunk)) for chunk in chunks])
+        )
     return len(words), len(rows)
 
 
@@ -131,7 +135,7 @@ def choose_weight(
     return best, {f"{weight:g}": figure for weight, figure in figures.items()}
 
 
-def query_words(pairs: Pairs, config: TermsLoopConfig) -> tuple[list[str], list[Int64[np.ndarray, " word"]]]:
+def _vocabulary(pairs: Pairs, config: TermsLoopConfig) -> tuple[list[str], list[Int64[np.ndarray, " word"]]]:
     """The words to learn, in the order of their hashes, and those of each query, as places among them."""
     found = [list(dict.fromkeys(words_of(text))) for text in pairs.texts]
     clicked = np.unique(pairs.queries[: len(pairs)])
@@ -145,7 +149,7 @@ def query_words(pairs: Pairs, config: TermsLoopConfig) -> tuple[list[str], list[
     return words, [np.array([place[word] for word in query if word in place], np.int64) for query in found]
 
 
-def asked_words(pairs: Pairs, queries: list[Int64[np.ndarray, " word"]]) -> dict[int, dict[int, float]]:
+def _targets(pairs: Pairs, queries: list[Int64[np.ndarray, " word"]]) -> dict[int, dict[int, float]]:
     """How often each clicked item was asked for by each word, by the weights of its pairs."""
     targets: dict[int, dict[int, float]] = defaultdict(dict)
     clicked = slice(len(pairs))
@@ -159,7 +163,7 @@ def asked_words(pairs: Pairs, queries: list[Int64[np.ndarray, " word"]]) -> dict
 
 
 @torch.inference_mode()
-def read_clicked(model: SMAR, items: ItemSource, rows: Int64[np.ndarray, " row"]) -> tuple[Tensor, Photos]:
+def _read(model: SMAR, items: ItemSource, rows: Int64[np.ndarray, " row"]) -> tuple[Tensor, Photos]:
     """The text vectors and scaled photos of `rows`, in half precision."""
     text = torch.empty((len(rows), model.vector_dim), dtype=torch.float16)
     photos: Tensor | None = None
@@ -182,30 +186,19 @@ def read_clicked(model: SMAR, items: ItemSource, rows: Int64[np.ndarray, " row"]
     return text, photos
 
 
-@torch.inference_mode()
-def term_parts(terms: QueryTerms, text: Tensor, photo: Photos) -> Float[Tensor, "item terms"]:
-    """`QueryTerms.parts` of all rows."""
-    chunks = torch.split(torch.arange(len(text)), _ITEMS_AT_ONCE)
-    return torch.cat([terms.parts(*_some(terms, text, photo, chunk)) for chunk in chunks])
+def _some(model: SMAR, text: Tensor, photo: Photos, places: Tensor) -> tuple[Tensor, Photos]:
+    seen = None if photo is None else photo[places].to(model.device).float()
+    return text[places].to(model.device).float(), seen
 
 
-def _some(terms: QueryTerms, text: Tensor, photo: Photos, places: Tensor) -> tuple[Tensor, Photos]:
-    device = terms.weight.device
-    seen = None if photo is None else photo[places].to(device).float()
-    return text[places].to(device).float(), seen
-
-
-def learn_likelihoods(
-    terms: QueryTerms,
-    targets: list[dict[int, float]],
-    text: Tensor,
-    photo: Photos,
-    config: TermsLoopConfig,
-    seed: int,
+def _learn(
+    model: SMAR, targets: list[dict[int, float]], text: Tensor, photo: Photos, config: TermsLoopConfig
 ) -> None:
-    """Fit `terms` in place to each row's distribution over words."""
+    """Fit the model's terms to each row's distribution over words."""
+    terms = model.terms
+    assert terms is not None
     terms.train()
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(model.config.seed)
     steps = config.epochs * math.ceil(len(targets) / config.batch_size)
     optimizer = AdamW(terms.parameters(), config.learning_rate, weight_decay=config.weight_decay)
 
@@ -220,9 +213,9 @@ def learn_likelihoods(
                 wanted = np.zeros((len(places), len(terms.hashes)), np.float32)
                 for row, place in enumerate(places.tolist()):
                     wanted[row, list(targets[place])] = list(targets[place].values())
-                asked = torch.from_numpy(wanted).to(terms.weight.device)
+                asked = torch.from_numpy(wanted).to(model.device)
                 clicks = asked.sum(1)
-                losses = -(asked * terms.log_likelihoods(*_some(terms, text, photo, places))).sum(1) / clicks
+                losses = -(asked * terms.log_likelihoods(*_some(model, text, photo, places))).sum(1) / clicks
                 shares = clicks.clamp(max=_MOST_CLICKS).sqrt()
                 loss = (losses * shares).sum() / shares.sum()
                 optimizer.zero_grad()

@@ -15,6 +15,7 @@ from smar.model.smar import SMAR
 from smar.training.gate import GateLesson, fit_gate
 from smar.training.pairs import Pairs
 from smar.training.pretrain import calibrate
+from smar.training.stage import Material
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def ended(shop: Shop, **settings: object) -> tuple[SMAR, Ending, Evidence]:
     model.cache = None
     items = model.read_items(shop.catalog)
     learnt, kept_back = shop.clicks().split(0.3, seed=1)
-    calibrate(model, items)
+    calibrate(model, Material.read(model, learnt, shop.catalog, items))
     evidence = Evidence(
         Pairs.from_clicks(learnt, shop.catalog),
         items,

@@ -42,7 +42,7 @@ def opened(shop: Shop, kind: FusionKind = "cross_attention") -> tuple[SMAR, Mate
     model = SMAR.build(small_config(kind, memory={"neighbours": 4})).eval()
     model.cache = None
     material = Material.read(model, shop.clicks(), shop.catalog, model.read_items(shop.catalog))
-    calibrate(model, material.items)
+    calibrate(model, material)
     return model, material
 
 

@@ -47,7 +47,6 @@ def _weighted(alpha: int, beta: int, gamma: int) -> Row:
 
 _NO_SKETCH, _NO_TERMS = "model.lexical.dim=0", "model.terms.dim=0"
 _NO_MEMORY = "model.memory.neighbours=0"
-_EVERY_CLICK = "strays.folds=0"
 _ONE_TASK = ("pretraining.alpha=0.0", "pretraining.beta=0.0")
 _NO_STAGE_TWO = ("clicks.gate_items=0.0", "adaptation.loop.epochs=0")
 _NO_START = "pretraining.start.epochs=0"
@@ -58,7 +57,6 @@ _AS_IT_IS = (
     "model.dim=384",
     _NO_TERMS,
     _NO_MEMORY,
-    _EVERY_CLICK,
     *_NO_STAGE_ONE,
 )
 _LINEAR = (
@@ -71,7 +69,6 @@ _LINEAR = (
     _NO_SKETCH,
     _NO_TERMS,
     _NO_MEMORY,
-    _EVERY_CLICK,
     "pretraining.start.epochs=20",
     "pretraining.loop.epochs=0",
 )
@@ -126,7 +123,6 @@ ROWS = (
     Row("without dropout", "ablations", ("model.text_dropout=0.0", "model.image_dropout=0.0")),
     Row("stage two for the gate alone", "ablations", ("adaptation.loop.epochs=0",)),
     Row("without masking known positives", "ablations", _UNMASKED),
-    Row("believing every click", "ablations", (_EVERY_CLICK,)),
     Row("without spelling", "ablations", (_NO_SKETCH,)),
     Row("without query terms", "ablations", (_NO_TERMS,)),
     Row("without memory of clicks", "ablations", (_NO_MEMORY,)),
