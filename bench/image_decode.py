@@ -73,7 +73,7 @@ def pillow_thumbnail(paths: Sequence[Path], size: int) -> None:
 def opencv_resize(paths: Sequence[Path], size: int) -> None:
     """Decode whole, then resize."""
     for path in paths:
-        cv2.resize(cv2.imread(str(path)), (size, size), interpolation=cv2.INTER_AREA)
+        _resized(cv2.imread(str(path)), size)
 
 
 def opencv_reduced(paths: Sequence[Path], size: int) -> None:
@@ -82,7 +82,12 @@ def opencv_reduced(paths: Sequence[Path], size: int) -> None:
         with Image.open(path) as image:
             shorter = min(image.size)
         scale = max((by for by in _REDUCED if shorter // by >= size), default=1)
-        cv2.resize(cv2.imread(str(path), _REDUCED[scale]), (size, size), interpolation=cv2.INTER_AREA)
+        _resized(cv2.imread(str(path), _REDUCED[scale]), size)
+
+
+def _resized(photo: np.ndarray | None, size: int) -> None:
+    assert photo is not None, "OpenCV cannot read it"
+    cv2.resize(photo, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def decoder_alone(paths: Sequence[Path], size: int) -> None:

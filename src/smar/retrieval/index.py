@@ -22,7 +22,7 @@ class IndexConfig(Config):
 
     kind: Literal["exact", "hnsw", "ivf"] = "exact"
     """`exact` scans every vector; `hnsw` walks a graph of neighbours, `ivf` looks into some of many cells; both are
-    faster and approximate. `hnsw` overlooks less, `ivf` takes a quarter of the memory and is changed in place."""
+    faster and approximate. `hnsw` overlooks less, `ivf` takes a tenth of the memory and is changed in place."""
     links: int = Field(default=32, ge=2, le=512)
     """HNSW's M: links an item has to its neighbours on each level; more find more and take more memory."""
     ef_construction: int = Field(default=200, ge=1)
@@ -33,9 +33,9 @@ class IndexConfig(Config):
     """IVF: cells; unset, four times the square root of the number of items."""
     probes: int = Field(default=64, ge=1)
     """IVF: cells that a query looks into; more find more, more slowly."""
-    candidates: int = Field(default=256, ge=1)
-    """IVF: items that are scored exactly, once codes of 8 bits have chosen them; a search for more hits than this
-    scans exactly."""
+    candidates: int = Field(default=384, ge=1)
+    """IVF: items that are scored exactly, once codes of 2 bits a component have chosen them; a search for more hits
+    than this scans exactly."""
     exact_below: float | None = Field(default=None, ge=0, le=1)
     """A filter that passes at most this share of items is scanned; unset, where that looks faster."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import torch
 
 from model_fakes import small_model
 from smar.errors import ModelError
+from smar.model import compiled as compiled_module
 from smar.model.compiled import CompiledQueries
 from smar.model.compiling import compile_queries
 from smar.model.smar import SMAR
@@ -106,6 +108,23 @@ def broken(folder: Path) -> Iterator[Path]:
 def test_a_damaged_folder_is_named(broken: Path) -> None:
     with pytest.raises(ModelError, match=f"{broken}: holds no readable query tower .* index the shop again"):
         CompiledQueries.load(broken)
+
+
+def test_vectors_that_are_not_the_models_are_refused_where_they_are_found(
+    folder: Path, model: SMAR, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "queries"
+    shutil.copytree(folder, elsewhere)
+    own = np.load(elsewhere / "probe.npy")
+    np.save(elsewhere / "probe.npy", own + 0.5)
+    with pytest.raises(
+        ModelError, match=r"its vectors are not the model's, cosine 0\.\d+\); index the shop again"
+    ):
+        CompiledQueries.load(elsewhere)
+    monkeypatch.setattr(compiled_module, "_LEAST_LIKE", 1.1)
+    with pytest.raises(ModelError, match=r"its vectors are not the model's.*set compile_queries = false"):
+        compile_queries(model, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_an_encoder_that_cannot_be_compiled_says_what_to_set(

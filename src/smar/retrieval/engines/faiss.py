@@ -16,7 +16,7 @@ from smar.retrieval.engines.candidates import CandidateIndex
 from smar.retrieval.engines.hnsw import HnswGraph
 from smar.retrieval.engines.ivf import InvertedLists
 from smar.retrieval.index import IndexConfig, Neighbours, Rows
-from smar.retrieval.scan import Side, rank_rows, scan, settle
+from smar.retrieval.scan import Side, scan, settle
 from smar.retrieval.vectors import Flags, Vectors
 
 _SETTINGS = "index.json"
@@ -103,11 +103,10 @@ class FaissIndex:
         # Whether a query falls back must not depend on `k`, or the prefix law would break.
         short = (rows < 0).any(axis=1)
         for query in np.flatnonzero(~short):
-            if self._approximate.scores_exactly:
-                found = settle(sides, int(query), coarse[query], rows[query], k)
-            else:
-                found = rank_rows(sides, int(query), rows[query], k)
-            best.scores[query], best.rows[query] = found
+            named, scores = rows[query], coarse[query]
+            if not self._approximate.scores_exactly:
+                scores = self.vectors[named] @ queries[query]
+            best.scores[query], best.rows[query] = settle(sides, int(query), scores, named, k)
         if short.any():
             best.scores[short], best.rows[short] = scan([Side(queries[short], self.vectors)], k, allowed)
         return best
