@@ -21,7 +21,7 @@ from smar.retrieval.generations import Generation, current
 from smar.retrieval.index import IndexConfig, Rows
 from smar.retrieval.indexes import CatalogIndexes, ItemIndexes
 from smar.retrieval.results import Hit, SearchResult, VectorChoice
-from smar.retrieval.selection import Filters, Selection
+from smar.retrieval.selection import Filters, Selection, Selections
 from smar.retrieval.spelling import Spelling
 from smar.retrieval.stored import read_stored
 from smar.retrieval.vectors import ItemEmbedder, ItemVectors, Vectors
@@ -101,6 +101,8 @@ class SearchEngine:
         self.model = model
         self.indexes = indexes
         self.catalog = catalog
+        self.selections = Selections(catalog)
+        """Which items pass filters."""
         self.image = image
 
     @classmethod
@@ -246,7 +248,7 @@ class SearchEngine:
             Unavailable: other machines hold the vectors, and none of them answers.
         """
         mode = self.image if image is None else image_mode(image)
-        selection = Selection.of(self.catalog) if selection is None else selection
+        selection = self.selections.of() if selection is None else selection
         choices = self._choices(embedded.gate, mode)
         found: dict[int, Found] = {}
         for choice in sorted(set(choices)):
@@ -285,7 +287,7 @@ class SearchEngine:
             image_mode(image)
         if k < 1:
             raise QueryError(f"k = {k}: a search asks for at least one hit")
-        selection = Selection.of(self.catalog, filters)
+        selection = self.selections.of(filters)
         for start in range(0, len(texts), _QUERIES_AT_ONCE):
             embedded = self.model.embed_queries(texts[start : start + _QUERIES_AT_ONCE])
             yield from self.nearest(embedded, k, selection, image)

@@ -5,6 +5,8 @@ An index in this process needs the flags alone; one in another process takes the
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +19,9 @@ from smar.retrieval.index import Rows
 from smar.retrieval.vectors import Flags
 
 Filters = Mapping[str, FilterValue]
+
+_KEPT = 16
+"""Selections of as many filters; each takes a byte an item."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,3 +81,23 @@ class Selection:
         flags = self.flags.copy()
         flags[rows] = False
         return Selection(flags, self.passing, self.failing, tuple(sorted({*self.hidden, *map(int, rows)})))
+
+
+class Selections:
+    """Selections of one catalogue: those of the last filters are kept. Any number of threads may ask."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._kept = functools.lru_cache(_KEPT)(functools.partial(_select, catalog))
+
+    def of(self, filters: Filters | None = None) -> Selection:
+        """The rows that pass `filters`; raises as `Selection.of`."""
+        try:
+            written = json.dumps(filters or {})
+        except (TypeError, ValueError):
+            return Selection.of(self._catalog, filters)
+        return self._kept(written)
+
+
+def _select(catalog: Catalog, written: str) -> Selection:
+    return Selection.of(catalog, json.loads(written))

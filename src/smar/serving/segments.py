@@ -139,7 +139,7 @@ class Segments:
         Raises:
             QueryError: a filter is not understood.
         """
-        return tuple(Selection.of(part.engine.catalog, filters) & part.shown for part in self.parts)
+        return tuple(part.engine.selections.of(filters) & part.shown for part in self.parts)
 
     @property
     def shown(self) -> Selected:
