@@ -1,6 +1,6 @@
 """Candidates from inverted lists: vectors lie in cells, as codes of 2 bits a component; the lists are faiss's.
 
-A fourteenth of the memory of the vectors, quick to build, and changed in place when some items change.
+A tenth of the memory of the vectors, quick to build, and changed in place when some items change.
 """
 
 from __future__ import annotations
