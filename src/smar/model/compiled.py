@@ -22,10 +22,7 @@ from smar.model.term_table import TermTable
 FOLDER = "queries"
 """What a run calls the folder of its compiled query tower."""
 GRAPH, TOKENIZER, RARITY, HEADER = "queries.onnx", "tokenizer.json", "rarity.npy", "queries.json"
-PROBE, PROBE_TEXTS = "probe.npy", ["red shirt", "usb cable 2 m", "a gift for my grandmother"]
-FORMAT = 2
-_LEAST_LIKE = 0.98
-"""Cosine to the model's own vectors of these texts: sums of 8-bit products overflow on processors of before 2019."""
+FORMAT = 1
 
 
 class QueryVectors(NamedTuple):
@@ -62,7 +59,6 @@ class CompiledQueries:
         self._session = onnxruntime.InferenceSession(
             folder / GRAPH, _one_thread(), providers=["CPUExecutionProvider"]
         )
-        self._check(np.load(folder / PROBE, allow_pickle=False))
 
     @classmethod
     def load(cls, folder: Path) -> CompiledQueries:
@@ -96,14 +92,6 @@ class CompiledQueries:
         """Whether a normalised query has more tokens than are read; its end is not searched for."""
         # A token has a byte at least, and two more mark the ends: most queries need not be looked at.
         return len(text.encode()) + 2 > self._most_tokens and bool(self._tokenizer.encode(text).overflowing)
-
-    def _check(self, own: Float32[np.ndarray, "text part"]) -> None:
-        """Refuse to stand for a model whose vectors this processor does not find."""
-        found = np.concatenate([self._embed(text)[0] for text in PROBE_TEXTS])[:, : own.shape[1]]
-        norms = np.linalg.norm(found, axis=1) * np.linalg.norm(own, axis=1)
-        least = float(((found * own).sum(1) / np.maximum(norms, 1e-12)).min())
-        if not least >= _LEAST_LIKE:
-            raise ValueError(f"on this processor its vectors are not the model's, cosine {least:.3f}")
 
     def _embed(self, text: str) -> tuple[Float32[np.ndarray, "1 dim"], Float32[np.ndarray, " 1"]]:
         inputs = {"ids": np.array([self._tokenizer.encode(text).ids], dtype=np.int64)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import copy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from torch import nn
 
 from model_fakes import small_model
 from smar.errors import ModelError
-from smar.model import compiled as compiled_module
+from smar.model import compiling
 from smar.model.compiled import CompiledQueries
 from smar.model.compiling import compile_queries
 from smar.model.smar import SMAR
@@ -110,21 +112,28 @@ def test_a_damaged_folder_is_named(broken: Path) -> None:
         CompiledQueries.load(broken)
 
 
-def test_vectors_that_are_not_the_models_are_refused_where_they_are_found(
-    folder: Path, model: SMAR, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_an_encoder_that_loses_too_much_in_8_bits_is_refused(
+    model: SMAR, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    elsewhere = tmp_path / "queries"
-    shutil.copytree(folder, elsewhere)
-    own = np.load(elsewhere / "probe.npy")
-    np.save(elsewhere / "probe.npy", own + 0.5)
-    with pytest.raises(
-        ModelError, match=r"its vectors are not the model's, cosine 0\.\d+\); index the shop again"
-    ):
-        CompiledQueries.load(elsewhere)
-    monkeypatch.setattr(compiled_module, "_LEAST_LIKE", 1.1)
-    with pytest.raises(ModelError, match=r"its vectors are not the model's.*set compile_queries = false"):
-        compile_queries(model, tmp_path / "new")
-    assert not (tmp_path / "new").exists()
+    def wrong(network: nn.Module, _: object) -> nn.Module:
+        other = copy.deepcopy(network)
+        for linear in (part for part in other.modules() if isinstance(part, nn.Linear)):
+            nn.init.normal_(linear.weight, generator=torch.Generator().manual_seed(1))
+        return other
+
+    monkeypatch.setattr(compiling, "smooth", wrong)
+    with pytest.raises(ModelError, match=r"are not the model's, cosine .*set compile_queries = false"):
+        compile_queries(model, tmp_path / "queries")
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_the_encoder_is_in_8_bits(folder: Path) -> None:
+    graph = onnx.load(str(folder / "queries.onnx")).graph
+    integers = [name for node in graph.node if node.op_type == "MatMulInteger" for name in node.input]
+    floats = [name for node in graph.node if node.op_type in ("MatMul", "Gemm") for name in node.input]
+    assert len(integers) > 0
+    assert not [name for name in integers if name.startswith(("gate.", "tower.", "lexical."))]
+    assert {"gate.weight", "tower.project.weight"} <= set(floats)
 
 
 def test_an_encoder_that_cannot_be_compiled_says_what_to_set(
