@@ -82,6 +82,12 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return scaled
 
 
+def widest(run: Path) -> np.ndarray:
+    """The `DIM` directions in which the multimodal vectors of a run's index differ most, [component, direction]."""
+    sample = np.asarray(read_vectors(current(run / "index")).multimodal[::7])
+    return np.ascontiguousarray(np.linalg.svd(sample, full_matrices=False)[2][:DIM].T)
+
+
 def widen(run: Path, items: int, basis: np.ndarray) -> tuple[ItemVectors, Catalog]:
     """`items` items: those of a run's index in fewer components, and noisy copies of them."""
     generation = current(run / "index")
@@ -201,8 +207,7 @@ def main() -> None:
 
     texts = [query.text for query in Shop.open(given.shop).queries("dev")]
     compiled = CompiledQueries.load(given.run / "queries")
-    sample = np.asarray(read_vectors(current(given.run / "index")).multimodal[::7])
-    basis = np.ascontiguousarray(np.linalg.svd(sample, full_matrices=False)[2][:DIM].T)
+    basis = widest(given.run)
     model = Reduced(compiled, basis)
     queries = model.embed_queries(texts[:600])
     results: dict[str, Any] = {"machine": describe("faiss-cpu", "onnxruntime", "numpy"), "dim": DIM, "k": K}

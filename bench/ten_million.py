@@ -21,7 +21,7 @@ from typing import Any
 import faiss
 import numpy as np
 from machine import describe
-from million import CORES, DIM, NOISE, K, Reduced, memory, percentiles, time_each, unit
+from million import CORES, DIM, NOISE, K, Reduced, memory, percentiles, time_each, unit, widest
 
 from smar.data.shop import Shop
 from smar.files import write_text
@@ -88,8 +88,7 @@ def main() -> None:
     arguments.add_argument("--vectors", type=int, default=10_000_000)
     given = arguments.parse_args()
     texts = [query.text for query in Shop.open(given.shop).queries("dev")]
-    sample = np.asarray(read_vectors(current(given.run / "index")).multimodal[::7])
-    basis = np.ascontiguousarray(np.linalg.svd(sample, full_matrices=False)[2][:DIM].T)
+    basis = widest(given.run)
     model = Reduced(CompiledQueries.load(given.run / "queries"), basis)
     queries = model.embed_queries(texts[:300]).vectors
     results: dict[str, Any] = {"machine": describe("faiss-cpu", "onnxruntime", "numpy"), "dim": DIM, "k": K}
