@@ -257,7 +257,7 @@ def test_sixteen_bit_grey_keeps_its_shades(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(path, 20)[10, :, 0], shades[0] >> 8)
 
 
-@pytest.mark.parametrize(("width", "height"), [(40, 20), (20, 40), (400, 200), (7, 7), (1000, 1)])
+@pytest.mark.parametrize(("width", "height"), [(40, 20), (20, 40), (400, 200), (7, 7), (1000, 1), (9000, 6)])
 def test_a_photo_of_any_shape_fills_the_whole_square(tmp_path: Path, width: int, height: int) -> None:
     path = put(tmp_path, "block.png", encoded(Image.new("RGB", (width, height), RED), "PNG"))
     pixels = read_image(path, 40)
@@ -279,6 +279,22 @@ def test_a_large_jpeg_read_at_a_reduced_scale_looks_like_the_full_one(tmp_path: 
     full = Image.open(io.BytesIO(data)).resize((64, 64), Image.Resampling.BICUBIC)
     pixels = read_image(put(tmp_path, "large.jpg", data), 64)
     assert np.abs(pixels.astype(int) - np.asarray(full)).mean() < 2
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 30}])
+@pytest.mark.parametrize(("width", "height"), [(171, 256), (224, 224), (90, 60), (1201, 803), (2400, 1800)])
+def test_a_jpeg_has_the_pixels_that_pillow_gives(
+    tmp_path: Path, mode: str, options: dict[str, object], width: int, height: int
+) -> None:
+    smooth = noise(width // 9, height // 9).resize((width, height), Image.Resampling.BICUBIC).convert(mode)
+    data = encoded(smooth, "JPEG", **options)
+    pillow = Image.open(io.BytesIO(data))
+    pillow.draft("RGB" if mode == "RGB" else "L", (448, 448))
+    expected = np.asarray(pillow.convert("RGB").resize((224, 224), Image.Resampling.BICUBIC)).astype(int)
+    difference = np.abs(read_image(put(tmp_path, "photo.jpg", data), 224) - expected)
+    assert difference.mean() < 0.3
+    assert (difference > 1).mean() < 0.005
 
 
 def test_reading_many_gives_pixels_and_faults_in_order(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from smar.config import Config
+from smar.data.images import READING
 from smar.files import digest
 from smar.model.encoders.colour import CELL_WIDTH, HISTOGRAM_WIDTH, read_colours
 from smar.model.encoders.layers import train_last_layers
@@ -152,7 +153,7 @@ class ImageEncoder(nn.Module, ABC):
             for name, tensor in sorted(self.state_dict().items())
         )
         precision = ["bfloat16"] if self.is_in_bfloat16 else []
-        return digest(type(self).__name__, reading, self.architecture(), *precision, *weights)
+        return digest(type(self).__name__, str(READING), reading, self.architecture(), *precision, *weights)
 
     def architecture(self) -> str:
         """What beside the configuration decides the network's shape and input, as text; often nothing."""
