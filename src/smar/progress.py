@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from rich.console import Console
@@ -21,6 +22,8 @@ from rich.progress import (
 Step = TypeVar("Step")
 
 console = Console(stderr=True)
+_is_told = ContextVar("_is_told", default=False)
+"""Whether a bar is shown that tells of everything that happens now."""
 
 
 def say(text: str) -> None:
@@ -46,7 +49,7 @@ class ProgressBar:
 
 @contextmanager
 def progress_bar(title: str, total: int | None, done: int = 0) -> Iterator[ProgressBar]:
-    """Show a bar named `title` while the block runs; `done` of `total` steps are over already."""
+    """Show a bar named `title` while the block runs, unless `one_bar` tells of it; `done` of `total` steps are over."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -57,8 +60,20 @@ def progress_bar(title: str, total: int | None, done: int = 0) -> Iterator[Progr
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=console, disable=isinstance(console.file, _Lines)) as progress:
+    is_hidden = _is_told.get() or isinstance(console.file, _Lines)
+    with Progress(*columns, console=console, disable=is_hidden) as progress:
         yield ProgressBar(progress, progress.add_task(title, total=total, completed=done, note=""))
+
+
+@contextmanager
+def one_bar(title: str, total: int | None) -> Iterator[ProgressBar]:
+    """Show a bar named `title` while the block runs, and none of those that would be shown within it."""
+    with progress_bar(title, total) as bar:
+        before = _is_told.set(True)
+        try:
+            yield bar
+        finally:
+            _is_told.reset(before)
 
 
 def track(steps: Iterable[Step], title: str, total: int | None = None) -> Iterator[Step]:

@@ -15,7 +15,7 @@ from smar.config import Config
 from smar.errors import ConfigError
 from smar.model.smar import SMAR
 from smar.model.sources import ItemSource
-from smar.progress import console
+from smar.progress import ProgressBar, console, one_bar
 from smar.training.pairs import Pairs
 
 _ROUNDS = 2
@@ -99,19 +99,21 @@ def choose_memory(
     assert memory is not None
     figures: dict[tuple[float, float], float] = {}
 
-    def figure(weights: tuple[float, float]) -> float:
+    def figure(weights: tuple[float, float], bar: ProgressBar) -> float:
         if weights not in figures:
             memory.text_weight.fill_(weights[0])
             memory.multimodal_weight.fill_(weights[1])
             figures[weights] = judge()
+            bar.advance()
         return figures[weights]
 
     choices = (0.0, *config.weights)
     text, both = 0.0, 0.0
-    for _ in range(_ROUNDS):
-        both = max(choices, key=lambda weight: (figure((text, weight)), -weight))
-        text = max(choices, key=lambda weight: (figure((weight, both)), -weight))
-    figure((text, both))
+    with one_bar("weighing the memory", total=None) as bar:
+        for _ in range(_ROUNDS):
+            both = max(choices, key=lambda weight: (figure((text, weight), bar), -weight))
+            text = max(choices, key=lambda weight: (figure((weight, both), bar), -weight))
+        figure((text, both), bar)
     memory.text_weight.fill_(text)
     memory.multimodal_weight.fill_(both)
     if not text and not both:

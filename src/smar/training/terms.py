@@ -26,7 +26,7 @@ from smar.model.smar import SMAR
 from smar.model.sources import ItemSource
 from smar.model.term_table import hash_words
 from smar.model.terms import Photos
-from smar.progress import console, progress_bar, track
+from smar.progress import console, one_bar, progress_bar, track
 from smar.training.pairs import Pairs
 
 _ITEMS_AT_ONCE = 256
@@ -125,9 +125,11 @@ def choose_weight(
     """
     assert model.terms is not None
     figures = {}
-    for weight in (0.0, *weights):
-        model.terms.weight.fill_(weight)
-        figures[weight] = judge()
+    with one_bar("weighing query terms", 1 + len(weights)) as bar:
+        for weight in (0.0, *weights):
+            model.terms.weight.fill_(weight)
+            figures[weight] = judge()
+            bar.advance()
     best = max(figures, key=lambda weight: (figures[weight], -weight))
     model.terms.weight.fill_(best)
     if not best:
