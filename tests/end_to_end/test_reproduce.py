@@ -22,8 +22,11 @@ def test_the_table_is_made_once_and_grows_by_what_is_asked(place: Place) -> None
     out = place.folder / "results" / "demo"
     found = json.loads((out / "table.json").read_text(encoding="utf-8"))
     rows = {row["name"]: row for row in found["rows"]}
-    assert list(rows) == ["BM25", "text encoder as it is", "DPSR (text only)", "SMAR"]
-    assert [row["seeds"] for row in rows.values()] == [1, 1, 2, 2]
+    assert list(rows) == ["BM25", "text encoder as it is", "DPSR (text only)", "SMAR", "a perfect ranking"]
+    assert [row["seeds"] for row in rows.values()] == [1, 1, 2, 2, 1]
+    perfect = rows["a perfect ranking"]["groups"]["Overall"]
+    assert perfect["mean"]["nDCG@10"] == pytest.approx(1)
+    assert not perfect["below"]
     overall = rows["SMAR"]["groups"]["Overall"]
     low, high = overall["interval"]["R@50"]
     assert low <= overall["mean"]["R@50"] <= high

@@ -17,6 +17,7 @@ import polars as pl
 from smar.data.records import Query
 from smar.data.shop import Shop
 from smar.evaluation.evaluate import Retriever, evaluate_run, retrieve
+from smar.evaluation.run import Run
 from smar.experiment.config import ExperimentConfig
 from smar.experiment.reproduce.rows import Row
 from smar.experiment.runs import CONFIG, SUMMARY, open_run
@@ -86,6 +87,21 @@ class Grid:
         `gate` is P(q), null where the model has none; `found` the best DEPTH item ids, null for the oracle.
         """
         return pl.read_parquet(cell.values)
+
+    def perfect(self) -> pl.DataFrame:
+        """The values of a ranking by the judgements themselves."""
+        queries, qrels = self.shop.queries(self.split), self.shop.qrels(self.split)
+        run = Run.build(
+            "judgements",
+            {query_id: sorted(of.items(), key=lambda one: -one[1])[:DEPTH] for query_id, of in qrels.items()},
+        )
+        table = evaluate_run(run, queries, qrels, MEASURES).per_query
+        return table.with_columns(
+            pl.lit(None, pl.Float64).alias("gate"),
+            pl.Series(
+                "found", [run.item_ids(query_id) for query_id in table["query_id"]], dtype=pl.List(pl.String)
+            ),
+        )
 
     def _cell(self, row: Row, seed: int) -> Cell:
         changes = [*row.changes]

@@ -44,7 +44,7 @@ def write_report(found: Reproduction, evidence: Evidence, out: Path) -> None:
     """Write `out`/report.html and `out`/table.md, with plots in `out`/plots as PNG and SVG too."""
     intro = f"Shop {found.shop}, {found.split} queries, recipe {found.recipe}. {CAPTION}"
     sheets, kinds = list(result_sheets(found)), kind_sheet(found)
-    commands = "\n".join(f"- **{line.row.name}**: `{line.command}`" for line in found.lines)
+    commands = "\n".join(f"- **{line.row.name}**: `{line.command}`" for line in found.lines if line.command)
     text = [f"# SMAR on {found.shop}", intro, *(sheet.markdown() for sheet in (*sheets, kinds))]
     write_text(out / "table.md", "\n\n".join([*text, f"## Commands\n\n{commands}"]) + "\n")
     parts = [
@@ -127,6 +127,7 @@ def _commands(found: Reproduction) -> str:
     rows = [
         f"<dt>{html.escape(line.row.name)}</dt><dd><code>{html.escape(line.command)}</code></dd>"
         for line in found.lines
+        if line.command
     ]
     return f"<dl>{''.join(rows)}</dl>"
 

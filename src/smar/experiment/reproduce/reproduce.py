@@ -16,7 +16,7 @@ from smar.experiment.reproduce.gate import Modes, gate_findings
 from smar.experiment.reproduce.grid import MEASURES, Cell, Grid
 from smar.experiment.reproduce.plots import Weights
 from smar.experiment.reproduce.report import Evidence, write_report
-from smar.experiment.reproduce.rows import ALWAYS, NEVER, SMAR, Row, choose
+from smar.experiment.reproduce.rows import ALWAYS, NEVER, PERFECT, SMAR, Row, choose
 from smar.experiment.reproduce.slices import group_slices, recalls
 from smar.experiment.reproduce.table import TESTED, Reproduction, build_lines, check_groups, group_places
 from smar.files import write_text
@@ -63,7 +63,8 @@ def reproduce(
     tables: dict[Row, list[pl.DataFrame]] = {}
     for cell in cells:
         tables.setdefault(cell.row, []).append(grid.values(cell))
-    commands = {cell.row: cell.command for cell in reversed(cells)}
+    tables[PERFECT] = [grid.perfect()]
+    commands = {PERFECT: ""} | {cell.row: cell.command for cell in reversed(cells)}
     lines = build_lines(tables, commands, config.groups, MEASURES, SMAR)
     first = tables[SMAR][0]
     qrels = {query_id: shop.qrels(split)[query_id] for query_id in first["query_id"]}

@@ -11,10 +11,11 @@ from typing import Literal
 from smar.errors import ConfigError
 from smar.retrieval.engine import ImageMode
 
-Part = Literal["rivals", "fusion", "gate", "ablations", "weights"]
-Ask = ImageMode | Literal["words", "oracle"]
+Part = Literal["rivals", "fusion", "gate", "ablations", "weights", "limit"]
+Ask = ImageMode | Literal["words", "oracle", "judgements"]
 """How a row's queries are asked: an image mode; `words` is BM25 and needs no model; `oracle` takes, for each query
-and measure, the better of `always` and `never`, which no search engine can."""
+and measure, the better of `always` and `never`, which no search engine can; `judgements` ranks by the grades
+themselves."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,12 @@ class Row:
     @property
     def is_trained(self) -> bool:
         """Whether there is a model behind it."""
-        return self.ask != "words"
+        return self.ask not in ("words", "judgements")
+
+    @property
+    def is_rival(self) -> bool:
+        """Whether SMAR can be better: not than what knows the judgements."""
+        return self.ask not in ("oracle", "judgements")
 
 
 def _fusion(kind: str) -> str:
@@ -80,6 +86,8 @@ _UNMASKED = tuple(
 SMAR = Row("SMAR", "gate", is_main=True)
 ALWAYS = Row("SMAR, always the image", "gate", ask="always", is_main=True)
 NEVER = Row("SMAR, never the image", "gate", ask="never", is_main=True)
+PERFECT = Row("a perfect ranking", "limit", ask="judgements")
+"""The most that any ranking can have: less than all where a query has more relevant items than are looked at."""
 
 ROWS = (
     Row("BM25", "rivals", ask="words"),

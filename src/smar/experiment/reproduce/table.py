@@ -206,10 +206,10 @@ def group_places(first: pl.DataFrame, groups: Mapping[str, Sequence[str]]) -> di
 def _leads(
     values: Mapping[Row, Floats], column: int, rows: np.ndarray, reference: Row
 ) -> dict[Row, Difference]:
-    """How far the reference lies above every other row but the oracle, over the seeds of both, with corrected p."""
+    """How far the reference lies above every rival, over the seeds of both, with corrected p."""
     leads = {}
     for row, of_seeds in values.items():
-        if row != reference and row.ask != "oracle":
+        if row != reference and row.is_rival:
             ours = values[reference][: len(of_seeds), rows, column].mean(0)
             leads[row] = Difference.build(of_seeds[:, rows, column].mean(0), ours)
     corrected = holm([lead.p for lead in leads.values()])
