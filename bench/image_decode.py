@@ -124,6 +124,8 @@ def rates(paths: Sequence[Path], size: int) -> dict[str, list[float]]:
     """Photos a second by each way in each of several rounds, in ascending order, the ways taking turns."""
     ways = {name: way for name, way in WAYS.items() if way is not decoder_alone or paths[0].suffix != ".png"}
     found: dict[str, list[float]] = {name: [] for name in ways}
+    for way in ways.values():
+        way(paths[:1], size)  # what is loaded when it is first needed
     for _ in range(REPEATS):
         for name, way in ways.items():
             began = time.perf_counter()

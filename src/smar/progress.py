@@ -67,7 +67,7 @@ def progress_bar(title: str, total: int | None, done: int = 0) -> Iterator[Progr
 
 @contextmanager
 def one_bar(title: str, total: int | None) -> Iterator[ProgressBar]:
-    """Show a bar named `title` while the block runs, and none of those that would be shown within it."""
+    """Show a bar named `title` while the block runs, and none of those that this thread would show within it."""
     with progress_bar(title, total) as bar:
         before = _is_told.set(True)
         try:

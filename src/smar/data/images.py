@@ -1,6 +1,6 @@
 """Reads product photos safely: what is wrong with a file, and its pixels as a square of bytes.
 
-Knows nothing of items, encoders or tensors.
+Knows nothing of items or encoders.
 """
 
 from __future__ import annotations
@@ -47,7 +47,6 @@ FaultKind = Literal[
 READING = 2
 """Counted up when `read_image` changes the pixels of a file: states of photos are kept under it."""
 _ORIENTATION_TAG = 0x0112
-_CAMERA_NOTES = ("exif", "xmp")
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -185,15 +184,14 @@ def _square(path: Path, data: bytes, size: int, limits: ImageLimits) -> Pixels:
         pixels = _plain_jpeg(image, data)
         if pixels is None:
             image.load()
-            pixels = np.array(_upright_rgb(image))
-        return _stretched(pixels, size)
+            pixels = np.array(_reduced(_upright_rgb(image), size))
+    return _stretched(pixels, size)
 
 
 def _plain_jpeg(image: ImageFile.ImageFile, data: bytes) -> UInt8[np.ndarray, "height width 3"] | None:
     """The same pixels by libjpeg-turbo itself, a third faster; None for what Pillow has to turn, convert or refuse."""
-    if not isinstance(image, JpegImageFile) or image.mode not in ("RGB", "L"):
-        return None
-    if not image.info.keys().isdisjoint(_CAMERA_NOTES) and _orientation(image) in _UPRIGHT:
+    is_plain = isinstance(image, JpegImageFile) and image.mode in ("RGB", "L")
+    if not is_plain or _orientation(image) in _UPRIGHT:
         return None
     pixels: UInt8[np.ndarray, "height width 3"]
     try:
@@ -203,8 +201,18 @@ def _plain_jpeg(image: ImageFile.ImageFile, data: bytes) -> UInt8[np.ndarray, "h
     return pixels
 
 
+def _reduced(image: Image.Image, size: int) -> Image.Image:
+    """Averaged over whole blocks, down to some thrice `size` a side: bytes of a large picture take much memory."""
+    across, down = (max(1, int(side / (_REDUCING_GAP * size))) for side in image.size)
+    return image if across == down == 1 else image.reduce((across, down))
+
+
 def _stretched(pixels: UInt8[np.ndarray, "height width 3"], size: int) -> Pixels:
-    """Resized by smoothing cubics in bytes: Pillow's pixels, but one in twenty off by one; in a fifth of its time."""
+    """Resized by smoothing cubics in bytes, across first and then down: in a fifth of Pillow's time.
+
+    Of photos one value in twenty is off Pillow's by one, few by more: Pillow goes down first where that leaves less
+    to do, and both cut at black and white in between.
+    """
     import torch  # a second of starting, which a service that only answers text saves
 
     planes = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import simplejpeg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
@@ -295,6 +296,45 @@ def test_a_jpeg_has_the_pixels_that_pillow_gives(
     difference = np.abs(read_image(put(tmp_path, "photo.jpg", data), 224) - expected)
     assert difference.mean() < 0.3
     assert (difference > 1).mean() < 0.005
+
+
+@pytest.mark.parametrize("notes", ["none", "exif", "xmp"])
+def test_plain_jpegs_are_decoded_without_pillow_and_turned_ones_are_not(
+    tmp_path: Path, notes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, object] = {}
+    if notes == "exif":
+        options["exif"] = Image.Exif()
+        options["exif"][0x0112] = 6
+    elif notes == "xmp":
+        options["xmp"] = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><d tiff:Orientation="6"/></x:xmpmeta>'
+    asked = []
+    decode = simplejpeg.decode_jpeg
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", lambda *all, **how: asked.append(1) or decode(*all, **how))
+    pixels = read_image(put(tmp_path, "photo.jpg", encoded(halves(80, 40), "JPEG", **options)), 40)
+    assert len(asked) == (notes == "none")
+    # Turned by a quarter to the right, what was on the left is above.
+    assert np.abs(pixels[2, 35].astype(int) - (BLUE if notes == "none" else RED)).max() < 8
+
+
+def test_what_is_large_and_no_jpeg_is_averaged_before_it_is_resized(tmp_path: Path) -> None:
+    smooth = noise(12, 9).resize((1600, 1200), Image.Resampling.BICUBIC)
+    expected = np.asarray(smooth.resize((64, 64), Image.Resampling.BICUBIC, reducing_gap=3.0)).astype(int)
+    difference = np.abs(read_image(put(tmp_path, "large.png", encoded(smooth, "PNG")), 64) - expected)
+    assert difference.max() <= 2
+    assert difference.mean() < 0.3
+
+
+def test_what_fails_beside_the_file_is_not_called_a_fault_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("smar.data.images._stretched", fail)
+    path = put(tmp_path, "photo.png", encoded(halves(8, 8), "PNG"))
+    with pytest.raises(RuntimeError, match="allocate"):
+        read_image(path, 40)
 
 
 def test_reading_many_gives_pixels_and_faults_in_order(tmp_path: Path) -> None:

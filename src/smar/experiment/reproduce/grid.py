@@ -89,7 +89,7 @@ class Grid:
         return pl.read_parquet(cell.values)
 
     def perfect(self) -> pl.DataFrame:
-        """The values of a ranking by the judgements themselves."""
+        """The values of a ranking by the judgements; `found` is null, since of equally good items any may be first."""
         queries, qrels = self.shop.queries(self.split), self.shop.qrels(self.split)
         run = Run.build(
             "judgements",
@@ -98,9 +98,7 @@ class Grid:
         table = evaluate_run(run, queries, qrels, MEASURES).per_query
         return table.with_columns(
             pl.lit(None, pl.Float64).alias("gate"),
-            pl.Series(
-                "found", [run.item_ids(query_id) for query_id in table["query_id"]], dtype=pl.List(pl.String)
-            ),
+            pl.lit(None, pl.List(pl.String)).alias("found"),
         )
 
     def _cell(self, row: Row, seed: int) -> Cell:

@@ -34,7 +34,7 @@ class Row:
     @property
     def is_trained(self) -> bool:
         """Whether there is a model behind it."""
-        return self.ask not in ("words", "judgements")
+        return self.ask != "words"
 
     @property
     def is_rival(self) -> bool:
