@@ -339,7 +339,7 @@ def _upright_rgb(image: ImageFile.ImageFile) -> Image.Image:
     if coloured.has_transparency_data:
         transparent = coloured.convert("RGBA")
         coloured = Image.new("RGB", image.size, (255, 255, 255))
-        coloured.paste(transparent, mask=transparent.getchannel("A"))
+        coloured.paste(transparent, mask=transparent)
     elif coloured.mode != "RGB":
         coloured = coloured.convert("RGB")
     return coloured.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else coloured

@@ -18,7 +18,7 @@ from smar.data.clicks import ClickLog
 from smar.data.records import Query
 from smar.evaluation.evaluate import evaluate
 from smar.model.arrays import ItemArrays
-from smar.model.memory import NOBODYS, ClickMemory
+from smar.model.memory import ClickMemory
 from smar.model.smar import SMAR
 from smar.model.sources import ItemSource, Rows
 from smar.retrieval.engine import SearchEngine
@@ -89,7 +89,7 @@ class HeldOut:
         as new as if nobody had clicked them. Held-out clicks are on much clicked items; a shop has others too.
         """
         plain, names = model.embed_rows(items, self.rows), items.names[self.rows]
-        both = [memory.recall(plain, known) for known in (names, np.where(self.is_clicked, NOBODYS, names))]
+        both = [memory.recall(plain, names, is_new) for is_new in (None, self.is_clicked)]
 
         def judge() -> float:
             return sum(self.judge(self.engine(model, memory.blend(plain, one))) for one in both) / 2

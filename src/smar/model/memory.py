@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -32,7 +32,7 @@ _NOT_OWN = -1e4
 Names = Int64[np.ndarray, " item"]
 """A number for each item, by its id and title: `item_names`."""
 NOBODYS = -1
-"""The name of an item that nobody has clicked."""
+"""The name of an item that is not of the shop."""
 
 
 class MemoryConfig(Config):
@@ -107,33 +107,45 @@ class ClickMemory(nn.Module):
         )
         return ItemArrays(text, multimodal, seen)
 
-    def recall(self, items: ItemArrays, names: Names) -> Recalled:
-        """m(s) of items, for either kind of their vectors; without an image the two are the same."""
-        text = self._recall(items.text, names, self.text)
+    def recall(
+        self, items: ItemArrays, names: Names, is_new: Bool[np.ndarray, " item"] | None = None
+    ) -> Recalled:
+        """m(s) of items, for either kind of their vectors; without an image the two are the same.
+
+        Those that `is_new` tells are treated as if nobody had clicked them: an item is never its own neighbour, and
+        what is remembered of their own clicks is left out too.
+        """
+        new = np.zeros(len(names), np.bool_) if is_new is None else is_new
+        text = self._recall(items.text, names, new, self.text)
         multimodal, seen = text.copy(), items.has_image
-        multimodal[seen] = self._recall(items.multimodal[seen], names[seen], self.multimodal)
+        multimodal[seen] = self._recall(items.multimodal[seen], names[seen], new[seen], self.multimodal)
         return Recalled(text, multimodal)
 
     @torch.inference_mode()
     def _recall(
-        self, vectors: Float32[np.ndarray, "item dim"], names: Names, keys: Tensor
+        self,
+        vectors: Float32[np.ndarray, "item dim"],
+        names: Names,
+        is_new: Bool[np.ndarray, " item"],
+        keys: Tensor,
     ) -> Float32[np.ndarray, "item width"]:
         device, meaning = keys.device, keys.shape[1]
         # Neighbours are found in half precision where that is fast: it is most of the work.
         keys = keys.to(torch.bfloat16 if is_fast_in_bfloat16(device) else torch.float32)
         asked, clicks = self.asked.float(), self.clicks
-        own = torch.from_numpy(self._places(names)).to(device)
+        own, new = (torch.from_numpy(one).to(device) for one in (self._places(names), is_new))
         found = np.empty((len(vectors), asked.shape[1]), np.float32)
         blocks = _blocks(len(vectors))
         # A few items take no time worth showing; a service asks for one.
         for rows in track(blocks, "recalling clicks") if len(blocks) > _FEW_BLOCKS else blocks:
             place = own[rows]
-            clicked = torch.nonzero(place >= 0).squeeze(1)
+            kept = torch.nonzero(place >= 0).squeeze(1)
             like = _unit(torch.from_numpy(vectors[rows, :meaning]).to(device)).to(keys.dtype) @ keys.T
-            like[clicked, place[clicked]] = _NOT_OWN
+            like[kept, place[kept]] = _NOT_OWN
             near = like.float().topk(min(self.config.neighbours, len(keys)))
             shares = (near.values / _TEMPERATURE).softmax(dim=1)
             mixed = _NEIGHBOURS_COUNT * (shares[:, :, None] * asked[near.indices]).sum(1)
+            clicked = kept[~new[rows][kept]]
             mixed[clicked] += clicks[place[clicked], None] * asked[place[clicked]]
             found[rows] = _unit(mixed).cpu().numpy()
         return found

@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 from smar.data.catalog import Catalog
 from smar.data.clicks import ClickLog
-from smar.model.memory import NOBODYS
 from smar.model.smar import SMAR
 from smar.model.sources import ItemSource
 from smar.progress import track
@@ -58,7 +57,7 @@ class GateLesson:
         plain = model.embed_rows(items, np.arange(len(items)))
         arrays = model.drawn(plain, items.names)
         rows, place = np.unique(pairs.items, return_inverse=True)
-        new = model.drawn(plain.take(rows), np.full(len(rows), NOBODYS))
+        new = model.drawn(plain.take(rows), items.names[rows], is_new=np.ones(len(rows), np.bool_))
         sides = [
             (torch.from_numpy(every).to(model.device), torch.from_numpy(own).to(model.device))
             for every, own in ((arrays.text, new.text), (arrays.multimodal, new.multimodal))

@@ -19,7 +19,7 @@ from smar.experiment.validation import HeldOut, ValidationConfig
 from smar.model.arrays import ItemArrays
 from smar.model.explain import explain
 from smar.model.fusion import FusionKind
-from smar.model.memory import NOBODYS, ClickMemory, MemoryConfig, item_names
+from smar.model.memory import ClickMemory, MemoryConfig, item_names
 from smar.model.smar import SMAR
 from smar.model.sources import item_texts
 from smar.retrieval.engine import SearchEngine
@@ -84,6 +84,9 @@ def test_an_item_is_drawn_to_what_it_and_its_neighbours_were_clicked_for() -> No
     )
     wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
     assert recalled.text == pytest.approx(wanted, abs=2e-3)
+    # As if nobody had clicked it: not even by way of itself, its nearest neighbour.
+    new = memory.recall(asked, np.array([7, 5, 9]), is_new=np.array([True, True, False]))
+    assert new.text == pytest.approx(np.stack([wanted[0], plane([70])[0], wanted[2]]), abs=2e-3)
     blended = memory.blend(asked, recalled).text
     middle = items + wanted
     assert blended == pytest.approx(middle / np.linalg.norm(middle, axis=1, keepdims=True), abs=2e-3)
@@ -223,13 +226,27 @@ def test_clicked_items_are_judged_as_known_and_as_new(shop: Shop) -> None:
     weighed(model, 0.6, 0.6)
     known = held_out.judge(SearchEngine.build(model, shop.catalog))
     items = model.read_items(shop.catalog)
-    names = np.where(
-        np.isin(np.arange(len(items)), Pairs.from_clicks(kept_back, shop.catalog).items), NOBODYS, items.names
-    )
-    arrays = model.drawn(model.embed_rows(items, np.arange(len(items))), names)
-    new = held_out.judge(held_out.engine(model, arrays))
-    assert new != pytest.approx(known, abs=1e-3)
+    plain = model.embed_rows(items, np.arange(len(items)))
+    new = held_out.judge(held_out.engine(model, model.drawn(plain, items.names, held_out.is_clicked)))
     assert judge() == pytest.approx((known + new) / 2, abs=1e-6)
+
+
+def test_what_its_own_clicks_tell_of_an_item_is_not_known_of_it_as_a_new_one(
+    remembering: SMAR, shop: Shop
+) -> None:
+    items = remembering.read_items(shop.catalog)
+    # Shirts of a colour are clicked for alike, so any tells of the others; no cable tells of another's length.
+    rows = np.array([shop.catalog.item_ids.index(f"cable-{metres}") for metres in range(1, 9)])
+    asked = remembering.embed_queries([f"{metres} m cable" for metres in range(1, 9)]).vectors
+    plain, names = remembering.embed_rows(items, rows), items.names[rows]
+    known, new = (
+        asked @ remembering.drawn(plain, names, is_new=np.full(8, is_new)).text.T for is_new in (False, True)
+    )
+    # How far a query prefers its own cable to the others.
+    told_apart, as_new = (
+        np.diag(scores) - (scores.sum(axis=1) - np.diag(scores)) / 7 for scores in (known, new)
+    )
+    assert (told_apart > as_new).all()
 
 
 def test_the_gate_learns_nothing_from_what_an_items_own_clicks_say(remembering: SMAR, shop: Shop) -> None:
@@ -237,7 +254,7 @@ def test_the_gate_learns_nothing_from_what_an_items_own_clicks_say(remembering: 
     lesson = GateLesson.read(remembering, shop.clicks(), shop.catalog, items)
     plain = remembering.embed_rows(items, np.arange(len(items)))
     kept = remembering.drawn(plain, items.names)
-    new = remembering.drawn(plain, np.full(len(items), NOBODYS))
+    new = remembering.drawn(plain, items.names, np.ones(len(items), np.bool_))
     asked = torch.from_numpy(remembering.embed_queries(lesson.texts).vectors[lesson.query])
     item = torch.from_numpy(lesson.item)
 
