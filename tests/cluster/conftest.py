@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ _TOOL = Path(__file__).resolve().parents[3] / "shared" / "tools" / "milvus_clust
 ADDRESS = "milvus://127.0.0.1:19530"
 _LEAST_FREE = 0.02
 """Of a disk: the cluster's object store takes no more writes below a hundredth, and a write then waits for ever."""
+_ATTEMPTS, _SECONDS_BETWEEN = 3, 20
+"""A port of the cluster may be a passing connection's: it dies then, and finds the port free a little later."""
 
 
 def cluster(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -29,9 +32,14 @@ def milvus() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
     """A cluster with nothing in it; calls run the tool on it."""
     if not _TOOL.is_file():
         pytest.skip("the tool that starts a Milvus cluster lies beside the maintainers' repository only")
-    cluster("down", "--wipe")
-    started = cluster("up")
-    if started.returncode:
+    for _ in range(_ATTEMPTS):
+        cluster("down", "--wipe")
+        started = cluster("up")
+        if not started.returncode:
+            break
+        time.sleep(_SECONDS_BETWEEN)
+    else:
+        cluster("down", "--wipe")
         pytest.skip(f"no Milvus cluster can be started here: {started.stderr.strip().splitlines()[-1]}")
     try:
         _can_store()
