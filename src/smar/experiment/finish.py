@@ -5,9 +5,10 @@ Knows the order of things and that held-out clicks judge them; how each is learn
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from smar.data.catalog import Catalog
+from smar.data.clicks import ClickLog
 from smar.experiment.config import ExperimentConfig
 from smar.experiment.validation import HeldOut
 from smar.model.smar import SMAR
@@ -30,13 +31,43 @@ class Ending:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the end of a run learns from: clicked pairs, the opened catalogue, and clicks for the gate."""
+    """What the end of a run learns from."""
 
-    pairs: Pairs
-    """All that are learnt from, without items' own words."""
+    clicks: ClickLog
+    """All that are learnt from."""
+    catalog: Catalog
     items: ItemSource
-    read_lesson: Callable[[SMAR], GateLesson]
-    """Ranks the clicks that stage one did not see, by the model as it is then."""
+    """The catalogue, opened."""
+    first: FirstStage | None = None
+    """What the gate learns by; None if there is none."""
+
+
+@dataclass(frozen=True)
+class FirstStage:
+    """The model as stage one left it, the clicks that it saw, and those on other items, kept for the gate."""
+
+    model: SMAR
+    seen: ClickLog
+    unseen: ClickLog
+
+    def lesson(self, model: SMAR, evidence: Evidence, config: ExperimentConfig) -> GateLesson:
+        """Rank the unseen clicks, after giving stage one's model, in place, what `model` has of terms and memory.
+
+        They are learnt anew, from the seen clicks alone, and count as they count for `model`. By the model itself the
+        photo would rank first where it was learnt by heart.
+        """
+        pairs = Pairs.from_clicks(self.seen, evidence.catalog)
+        if model.terms is not None:
+            fit_terms(self.model, pairs, evidence.items, config.terms)
+            if self.model.terms is not None:
+                self.model.terms.weight.copy_(model.terms.weight)
+        if model.memory is not None:
+            remember(self.model, pairs, evidence.items, config.memory)
+            if self.model.memory is not None:
+                self.model.memory.weigh(
+                    float(model.memory.text_weight), float(model.memory.multimodal_weight)
+                )
+        return GateLesson.read(self.model, self.unseen, evidence.catalog, evidence.items)
 
 
 def finish(model: SMAR, evidence: Evidence, config: ExperimentConfig, held_out: HeldOut) -> Ending:
@@ -51,12 +82,14 @@ def finish(model: SMAR, evidence: Evidence, config: ExperimentConfig, held_out: 
         held_out: judges how much terms and memory count.
     """
     terms = memory = gate = None
+    pairs = Pairs.from_clicks(evidence.clicks, evidence.catalog)
     if config.model.terms.dim and config.model.fusion.kind != "image":
-        terms = _learn_terms(model, evidence, config.terms, held_out)
+        terms = _learn_terms(model, pairs, evidence.items, config.terms, held_out)
     if config.model.memory.neighbours:
-        memory = _remember(model, evidence, config.memory, held_out)
-    if model.has_gate and config.model.gate.per == "query" and (model.terms or model.memory):
-        gate = fit_gate(model, evidence.read_lesson(model), config.adaptation.gate_penalties)
+        memory = _remember(model, pairs, evidence.items, config.memory, held_out)
+    if evidence.first and config.model.gate.per == "query" and (model.terms or model.memory):
+        lesson = evidence.first.lesson(model, evidence, config)
+        gate = fit_gate(model, lesson, config.adaptation.gate_penalties)
         say_of_gate(gate, "with query terms and memory")
     return Ending(terms, memory, gate)
 
@@ -70,13 +103,13 @@ def say_of_gate(gate: GateFit, when: str) -> None:
 
 
 def _learn_terms(
-    model: SMAR, evidence: Evidence, config: TermsLoopConfig, held_out: HeldOut
+    model: SMAR, pairs: Pairs, items: ItemSource, config: TermsLoopConfig, held_out: HeldOut
 ) -> TermsFit | None:
-    words, seen = fit_terms(model, evidence.pairs, evidence.items, config)
+    words, seen = fit_terms(model, pairs, items, config)
     if not words:
         say("query terms: no word of the log's queries is frequent enough, or terms.epochs is 0; left out")
         return None
-    engine = held_out.engine(model, model.embed_rows(evidence.items, held_out.rows))
+    engine = held_out.engine(model, model.embed_rows(items, held_out.rows))
     weight, figures = choose_weight(model, config.weights, lambda: held_out.judge(engine))
     gained = f"{figures['0']:.4f} to {figures[f'{weight:g}']:.4f} on held-out clicks" if weight else "no gain"
     say(f"query terms: {words:,} words, {seen:,} clicked items, weight {weight:g}: {gained}")
@@ -84,12 +117,12 @@ def _learn_terms(
 
 
 def _remember(
-    model: SMAR, evidence: Evidence, config: RememberingConfig, held_out: HeldOut
+    model: SMAR, pairs: Pairs, items: ItemSource, config: RememberingConfig, held_out: HeldOut
 ) -> MemoryFit | None:
-    count = remember(model, evidence.pairs, evidence.items, config)
+    count = remember(model, pairs, items, config)
     if model.memory is None:
         return None
-    judge = held_out.judge_of_memory(model, model.memory, evidence.items)
+    judge = held_out.judge_of_memory(model, model.memory, items)
     weights, figures = choose_memory(model, config, judge)
     best = figures["{:g}, {:g}".format(*weights)]
     say(

@@ -6,6 +6,7 @@ Knows the order of things; each step is done on its own floor.
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from smar.data.clicks import ClickLog
 from smar.data.shop import Shop
 from smar.errors import ConfigError, DataError, MismatchError
 from smar.experiment.config import ExperimentConfig
-from smar.experiment.finish import Ending, Evidence, finish, say_of_gate
+from smar.experiment.finish import Ending, Evidence, FirstStage, finish, say_of_gate
 from smar.experiment.runs import CONFIG, SUMMARY
 from smar.experiment.validation import HeldOut
 from smar.files import write_text
@@ -26,7 +27,6 @@ from smar.progress import say
 from smar.training.adapt import learn_both
 from smar.training.gate import GateFit, GateLesson
 from smar.training.loop import Fit, fit, has_begun
-from smar.training.pairs import Pairs
 from smar.training.pretrain import Pretraining, calibrate, start
 from smar.training.processes import Processes
 from smar.training.remember import MemoryFit
@@ -50,7 +50,7 @@ class RunSummary:
     terms: TermsFit | None = None
     memory: MemoryFit | None = None
     last_gate: GateFit | None = None
-    """As it is, where it was fitted once more to vectors with terms and memory; the towers have met its clicks."""
+    """As it is, where it was fitted once more, for vectors with terms and memory."""
 
 
 def train(
@@ -110,8 +110,10 @@ def train(
             is_trained=config.pretraining.start.epochs > 0,
         )
     )
-    gate = None
+    gate = first = None
     if model.has_gate:
+        if len(unseen):
+            first = FirstStage(deepcopy(model), seen, unseen)
         lesson = GateLesson.read(model, unseen, shop.catalog, items)
         own_words = config.adaptation.loop.own_words
         material = Material.read(model, learnt, shop.catalog, items, own_words=own_words)
@@ -123,12 +125,7 @@ def train(
     ending = Ending()
     if processes.is_first:
         last = held_out.among(config.validation.last_candidates, config.clicks.seed)
-        evidence = Evidence(
-            Pairs.from_clicks(learnt, shop.catalog),
-            items,
-            lambda model: GateLesson.read(model, unseen, shop.catalog, items),
-        )
-        ending = finish(model, evidence, config, last)
+        ending = finish(model, Evidence(learnt, shop.catalog, items, first), config, last)
     summary = RunSummary(
         pairs=len(learnt),
         held_out_pairs=len(kept_back),

@@ -97,6 +97,11 @@ class ClickMemory(nn.Module):
         self.asked.copy_(torch.from_numpy(asked))
         self.clicks.copy_(torch.from_numpy(clicks))
 
+    def weigh(self, text: float, multimodal: float) -> None:
+        """Say how far either kind of vectors is drawn."""
+        self.text_weight.fill_(text)
+        self.multimodal_weight.fill_(multimodal)
+
     def blend(self, items: ItemArrays, recalled: Recalled) -> ItemArrays:
         """Vectors drawn to what is `recalled` of their items; their lengths stay as they are."""
         seen = items.has_image

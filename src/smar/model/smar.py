@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, UInt8, UInt64
+from jaxtyping import Float, Float32, UInt8, UInt64
 from torch import Tensor, nn
 
 from smar.data.catalog import Catalog
@@ -305,15 +305,10 @@ class SMAR(nn.Module):
         """S_t(s) and S_m(s) of every row of an opened catalogue, drawn to what the model remembers of clicks."""
         return self.drawn(self.embed_rows(source, np.arange(len(source))), source.names)
 
-    def drawn(
-        self, arrays: ItemArrays, names: Names, is_new: Bool[np.ndarray, " item"] | None = None
-    ) -> ItemArrays:
-        """What `embed_rows` gave for items of these names, drawn to what the model remembers of clicks on them.
-
-        Of those that `is_new` tells, as if nobody had clicked them.
-        """
+    def drawn(self, arrays: ItemArrays, names: Names) -> ItemArrays:
+        """What `embed_rows` gave for items of these names, drawn to what the model remembers of clicks on them."""
         memory = self.memory
-        return arrays if memory is None else memory.blend(arrays, memory.recall(arrays, names, is_new))
+        return arrays if memory is None else memory.blend(arrays, memory.recall(arrays, names))
 
     @torch.inference_mode()
     def embed_rows(self, source: ItemSource, rows: Rows) -> ItemArrays:

@@ -46,30 +46,18 @@ class GateLesson:
 
     @classmethod
     def read(cls, model: SMAR, clicks: ClickLog, catalog: Catalog, items: ItemSource) -> GateLesson:
-        """Rank the clicked items of `clicks`, from which the towers should not have learnt.
-
-        What the model remembers of clicks on an item is left out of its own vectors: to be found by it is no merit of
-        either kind of vectors.
-        """
+        """Rank the clicked items of `clicks`, from which the model should have learnt nothing."""
         if not len(clicks):
             return cls([], np.empty(0, np.int64), np.empty(0, np.int64), torch.empty(0), [])
         pairs = Pairs.from_clicks(clicks, catalog)
-        plain = model.embed_rows(items, np.arange(len(items)))
-        arrays = model.drawn(plain, items.names)
-        rows, place = np.unique(pairs.items, return_inverse=True)
-        new = model.drawn(plain.take(rows), items.names[rows], is_new=np.ones(len(rows), np.bool_))
-        sides = [
-            (torch.from_numpy(every).to(model.device), torch.from_numpy(own).to(model.device))
-            for every, own in ((arrays.text, new.text), (arrays.multimodal, new.multimodal))
-        ]
+        arrays = model.drawn(model.embed_rows(items, np.arange(len(items))), items.names)
+        sides = [torch.from_numpy(vectors).to(model.device) for vectors in (arrays.text, arrays.multimodal)]
         queries = torch.from_numpy(model.embed_queries(pairs.texts).vectors).to(model.device)
         gain = torch.empty(len(pairs))
         query, item = torch.from_numpy(pairs.queries), torch.from_numpy(pairs.items)
         for start in track(range(0, len(pairs), _CLICKS_AT_ONCE), "ranking clicks for the gate"):
             few = slice(start, start + _CLICKS_AT_ONCE)
-            in_text, in_both = (
-                log_ranks(queries[query[few]], every, own[place[few]], item[few]) for every, own in sides
-            )
+            in_text, in_both = (log_ranks(queries[query[few]], side, item[few]) for side in sides)
             gain[few] = (in_text - in_both).cpu()
         categories = catalog.table["category"].to_list()
         return cls(pairs.texts, pairs.queries, pairs.items, gain, [categories[row] for row in pairs.items])
@@ -166,7 +154,6 @@ def close_categories(model: SMAR, lesson: GateLesson) -> GateFit:
 def log_ranks(
     queries: Float[Tensor, "click dim"],
     items: Float[Tensor, "item dim"],
-    own: Float[Tensor, "click dim"],
     clicked: Int64[Tensor, " click"],
 ) -> Float[Tensor, " click"]:
     """The binary logarithm of the rank, from 1, of each query's clicked item among all items.
@@ -176,12 +163,10 @@ def log_ranks(
     Args:
         queries: the vector of each click's query.
         items: the vectors of all items.
-        own: the vector by which each clicked item is judged itself.
         clicked: its row in `items`.
     """
     scores = queries @ items.T
-    mine = (queries * own).sum(1, keepdim=True)
-    scores.scatter_(1, clicked.to(scores.device)[:, None], mine)
+    mine = scores.gather(1, clicked.to(scores.device)[:, None])
     above = (scores > mine + _SAME_SCORE).sum(1)
     level = ((scores - mine).abs() <= _SAME_SCORE).sum(1)
     return (above + (level + 1) / 2).log2()

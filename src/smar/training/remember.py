@@ -101,8 +101,7 @@ def choose_memory(
 
     def figure(weights: tuple[float, float], bar: ProgressBar) -> float:
         if weights not in figures:
-            memory.text_weight.fill_(weights[0])
-            memory.multimodal_weight.fill_(weights[1])
+            memory.weigh(*weights)
             figures[weights] = judge()
             bar.advance()
         return figures[weights]
@@ -114,8 +113,7 @@ def choose_memory(
             both = max(choices, key=lambda weight: (figure((text, weight), bar), -weight))
             text = max(choices, key=lambda weight: (figure((weight, both), bar), -weight))
         figure((text, both), bar)
-    memory.text_weight.fill_(text)
-    memory.multimodal_weight.fill_(both)
+    memory.weigh(text, both)
     if not text and not both:
         model.add_memory(0)
     return (text, both), {f"{one:g}, {other:g}": value for (one, other), value in figures.items()}

@@ -24,7 +24,6 @@ from smar.model.smar import SMAR
 from smar.model.sources import item_texts
 from smar.retrieval.engine import SearchEngine
 from smar.training.adapt import AdaptationConfig, AdaptationLoopConfig, adapt
-from smar.training.gate import GateLesson, log_ranks
 from smar.training.pairs import Pairs
 from smar.training.pretrain import calibrate
 from smar.training.remember import RememberingConfig, choose_memory, remember
@@ -48,8 +47,7 @@ def opened(shop: Shop, kind: FusionKind = "cross_attention") -> tuple[SMAR, Mate
 
 def weighed(model: SMAR, text: float, multimodal: float) -> SMAR:
     assert model.memory is not None
-    model.memory.text_weight.fill_(text)
-    model.memory.multimodal_weight.fill_(multimodal)
+    model.memory.weigh(text, multimodal)
     return model
 
 
@@ -227,7 +225,8 @@ def test_clicked_items_are_judged_as_known_and_as_new(shop: Shop) -> None:
     known = held_out.judge(SearchEngine.build(model, shop.catalog))
     items = model.read_items(shop.catalog)
     plain = model.embed_rows(items, np.arange(len(items)))
-    new = held_out.judge(held_out.engine(model, model.drawn(plain, items.names, held_out.is_clicked)))
+    as_new = model.memory.blend(plain, model.memory.recall(plain, items.names, held_out.is_clicked))
+    new = held_out.judge(held_out.engine(model, as_new))
     assert judge() == pytest.approx((known + new) / 2, abs=1e-6)
 
 
@@ -238,35 +237,17 @@ def test_what_its_own_clicks_tell_of_an_item_is_not_known_of_it_as_a_new_one(
     # Shirts of a colour are clicked for alike, so any tells of the others; no cable tells of another's length.
     rows = np.array([shop.catalog.item_ids.index(f"cable-{metres}") for metres in range(1, 9)])
     asked = remembering.embed_queries([f"{metres} m cable" for metres in range(1, 9)]).vectors
-    plain, names = remembering.embed_rows(items, rows), items.names[rows]
+    plain, names, memory = remembering.embed_rows(items, rows), items.names[rows], remembering.memory
+    assert memory is not None
     known, new = (
-        asked @ remembering.drawn(plain, names, is_new=np.full(8, is_new)).text.T for is_new in (False, True)
+        asked @ memory.blend(plain, memory.recall(plain, names, np.full(8, is_new))).text.T
+        for is_new in (False, True)
     )
     # How far a query prefers its own cable to the others.
     told_apart, as_new = (
         np.diag(scores) - (scores.sum(axis=1) - np.diag(scores)) / 7 for scores in (known, new)
     )
     assert (told_apart > as_new).all()
-
-
-def test_the_gate_learns_nothing_from_what_an_items_own_clicks_say(remembering: SMAR, shop: Shop) -> None:
-    items = remembering.read_items(shop.catalog)
-    lesson = GateLesson.read(remembering, shop.clicks(), shop.catalog, items)
-    plain = remembering.embed_rows(items, np.arange(len(items)))
-    kept = remembering.drawn(plain, items.names)
-    new = remembering.drawn(plain, items.names, np.ones(len(items), np.bool_))
-    asked = torch.from_numpy(remembering.embed_queries(lesson.texts).vectors[lesson.query])
-    item = torch.from_numpy(lesson.item)
-
-    def gain(own: ItemArrays) -> torch.Tensor:
-        in_text, in_both = (
-            log_ranks(asked, torch.from_numpy(every), torch.from_numpy(alone)[item], item)
-            for every, alone in ((kept.text, own.text), (kept.multimodal, own.multimodal))
-        )
-        return in_text - in_both
-
-    assert torch.allclose(lesson.gain, gain(new))
-    assert not torch.allclose(lesson.gain, gain(kept))
 
 
 def test_of_too_many_items_some_are_drawn_and_it_is_said(
