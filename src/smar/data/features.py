@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 import numpy as np
 from jaxtyping import Bool, Float16, Int64
@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float16, Int64
 from smar.data.features_index import RECORD, KeyTable, key_numbers, make_records, whole_records
 from smar.errors import DataError, MismatchError, ModelError
 from smar.files import write_text
+from smar.progress import say
 
 Entries = Sequence[int] | Int64[np.ndarray, " batch"]
 States = Float16[np.ndarray, "_ width"]
@@ -132,21 +133,16 @@ class FeatureStore:
     def writing(self) -> Iterator[None]:
         """Be the folder's one writer while the block runs, and see what earlier writers stored.
 
+        While another process writes, wait for it: what it stores is most often what is wanted here too.
+
         Raises:
-            DataError: another process, or another store of this one, writes to the folder.
+            DataError: another store of this process writes to the folder.
         """
         if self._is_writing:
             yield
             return
         with (self.folder / "lock").open("a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                lock.seek(0)
-                holder = lock.read() or "unknown"
-                raise DataError(
-                    f"{self.folder}: process {holder} is writing to it; wait until it ends, then run again"
-                ) from error
+            self._take(lock)
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
@@ -157,6 +153,17 @@ class FeatureStore:
                 yield
             finally:
                 self._is_writing = False
+
+    def _take(self, lock: TextIO) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            holder = lock.read()
+            if holder == str(os.getpid()):
+                raise DataError(f"{self.folder}: this process is writing to it already") from error
+            say(f"{self.folder}: waiting for process {holder or '(unknown)'}, which writes to it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
 
     @property
     def _states_path(self) -> Path:

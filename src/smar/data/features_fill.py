@@ -50,7 +50,7 @@ def fill(store: FeatureStore, keys: Sequence[str], encode: Encode, batch: int, t
     Before anything is written the size to come, estimated from the first batch, is stated on the console.
 
     Raises:
-        DataError: the estimated size exceeds the free disk space, or another process writes to the store.
+        DataError: the estimated size exceeds the free disk space.
         ModelError: `encode` gives another number of arrays than asked for, or states that cannot be stored.
     """
     began = time.monotonic()

@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -222,10 +223,10 @@ def test_the_stated_size_is_the_size_on_disk(tmp_path: Path) -> None:
     assert json.loads((folder / "store.json").read_text())["width"] == WIDTH
 
 
-def test_a_second_writer_is_told_who_writes(tmp_path: Path) -> None:
+def test_two_stores_of_one_process_do_not_write_at_once(tmp_path: Path) -> None:
     first, second = stored(tmp_path, "a"), opened(tmp_path)
     with first.writing():
-        with pytest.raises(DataError, match=f"process {os.getpid()} is writing"):
+        with pytest.raises(DataError, match="this process is writing"):
             second.append([key("b")], [states("b")])
         assert_holds(second, "a")
     second.append([key("b")], [states("b")])
@@ -233,28 +234,33 @@ def test_a_second_writer_is_told_who_writes(tmp_path: Path) -> None:
     assert_holds(first, "abc")
 
 
-def test_a_writer_in_another_process_is_noticed(tmp_path: Path) -> None:
+def test_a_writer_in_another_process_is_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     store = stored(tmp_path, "a")
     program = (
-        "import sys, pathlib; from smar.data.features import FeatureStore\n"
+        "import sys, pathlib, numpy as np; from smar.data.features import FeatureStore\n"
         f"store = FeatureStore.open(pathlib.Path(sys.argv[1]), 'bert', {WIDTH})\n"
-        "with store.writing():\n    print('holding', flush=True); sys.stdin.read()"
+        "with store.writing():\n    print('holding', flush=True); sys.stdin.read()\n"
+        f"    store.append([{key('c')!r}], [np.ones((2, {WIDTH}), np.float16)])"
     )
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", program, str(store.folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    try:
+    ) as child:
+        assert child.stdin is not None
         assert child.stdout is not None
         assert child.stdout.readline() == b"holding\n"
-        with pytest.raises(DataError, match=f"process {child.pid} is writing"):
-            store.append([key("b")], [states("b")])
-    finally:
-        child.communicate()
-    store.append([key("b")], [states("b")])
+        ends = threading.Timer(0.5, child.stdin.close)
+        ends.start()
+        store.append([key("b")], [states("b")])
+        ends.join()
+    assert child.returncode == 0
+    assert f"waiting for process {child.pid}" in "".join(capsys.readouterr())
     assert_holds(store, "ab")
+    assert store.missing([key("c")]) == []
 
 
 def test_a_reader_is_not_disturbed_by_a_writer_and_sees_the_new_when_opened_again(tmp_path: Path) -> None:
