@@ -6,6 +6,7 @@ pictures help. Knows ranks and the gate; nothing of batches, steps or the towers
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -158,7 +159,8 @@ def log_ranks(
 ) -> Float[Tensor, " click"]:
     """The binary logarithm of the rank, from 1, of each query's clicked item among all items.
 
-    Items that score the same share the mean of their ranks: variants of a product may have the same text.
+    Variants of a product may have the same text: of items that score the same any may come first, and this is the mean
+    over all their orders. (The logarithm of their mean rank is larger, and would count against text vectors.)
 
     Args:
         queries: the vector of each click's query.
@@ -167,9 +169,11 @@ def log_ranks(
     """
     scores = queries @ items.T
     mine = scores.gather(1, clicked.to(scores.device)[:, None])
-    above = (scores > mine + _SAME_SCORE).sum(1)
+    above = (scores > mine + _SAME_SCORE).sum(1).double()
     level = ((scores - mine).abs() <= _SAME_SCORE).sum(1)
-    return (above + (level + 1) / 2).log2()
+    # log(above + 1) + ... + log(above + level), by the factorials' logarithms.
+    total = torch.lgamma(above + level + 1) - torch.lgamma(above + 1)
+    return (total / (level * math.log(2))).float()
 
 
 def _folds(lesson: GateLesson, seed: int) -> Iterator[Bool[Tensor, " click"]]:

@@ -142,11 +142,22 @@ def test_clicks_without_a_difference_say_nothing() -> None:
     assert values(model) == dict.fromkeys(KINDS, 0.5)
 
 
-def test_a_rank_counts_the_items_that_score_higher_and_equals_share_theirs() -> None:
+def test_a_rank_counts_the_items_that_score_higher_and_equals_come_in_any_order() -> None:
     items = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [0.8, 0.6]])
     queries = torch.tensor([[1.0, 0.0]] * 4)
-    found = log_ranks(queries, items, torch.arange(4)).exp2()
-    assert found.tolist() == pytest.approx([1, 2.5, 4, 2.5])
+    found = log_ranks(queries, items, torch.arange(4))
+    second_or_third = (math.log2(2) + math.log2(3)) / 2
+    assert found.tolist() == pytest.approx([0, second_or_third, 2, second_or_third])
+
+
+def test_equal_text_vectors_are_worth_as_much_as_other_vectors_in_a_random_order() -> None:
+    random = torch.Generator().manual_seed(0)
+    queries, clicked = torch.ones(5000, 1), torch.randint(40, (5000,), generator=random)
+    level = log_ranks(queries, torch.ones(40, 1), clicked).mean().item()
+    shuffled = (
+        log_ranks(queries, torch.randperm(40, generator=random)[:, None].float(), clicked).mean().item()
+    )
+    assert level == pytest.approx(shuffled, abs=0.06)
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +181,9 @@ def test_a_lesson_compares_the_ranks_of_both_kinds_of_vectors(shop: Shop, tmp_pa
         ranks = []
         for vectors in (arrays.text, arrays.multimodal):
             ahead = vectors @ query - vectors[found.item[place]] @ query
-            ranks.append((ahead > 1e-6).sum() + ((np.abs(ahead) <= 1e-6).sum() + 1) / 2)
-        assert found.gain[place] == pytest.approx(np.log2(ranks[0]) - np.log2(ranks[1]), abs=1e-5)
+            above, level = (ahead > 1e-6).sum(), (np.abs(ahead) <= 1e-6).sum()
+            ranks.append(np.log2(np.arange(above + 1, above + level + 1)).mean())
+        assert found.gain[place] == pytest.approx(ranks[0] - ranks[1], abs=1e-5)
 
 
 def test_only_a_model_with_a_gate_spares_items_for_it(shop: Shop) -> None:
