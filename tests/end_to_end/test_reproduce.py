@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,15 @@ def test_the_table_is_made_once_and_grows_by_what_is_asked(place: Place) -> None
     first = {row["name"]: row["groups"]["Overall"]["mean"] for row in again["rows"]}
     for name, row in rows.items():
         assert first[name] == pytest.approx(row["groups"]["Overall"]["mean"])
+
+    # Where the values alone were taken to, the same table is written, with nothing trained and no photos of mistakes.
+    shutil.rmtree(out / "found")
+    shutil.rmtree(out / "runs")
+    place.succeed("reproduce", "shops/demo", *settings, *ROWS, "--only", "gate")
+    assert not (out / "runs").exists()
+    assert json.loads((out / "table.json").read_text(encoding="utf-8")) == again
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "<figcaption>(not kept)</figcaption>" in page
 
 
 def _is_smar(run: Path, *, seed: int) -> bool:

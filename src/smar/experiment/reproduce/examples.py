@@ -18,6 +18,7 @@ from PIL import Image
 from smar.data.clicks import normalise_query
 from smar.data.images import ImageUnreadable, read_image
 from smar.data.shop import Shop
+from smar.experiment.reproduce.ranks import is_unknown
 
 _SHOWN = 5
 _EXAMPLES = 5
@@ -73,9 +74,12 @@ def data_url(data: bytes, kind: str) -> str:
 
 
 def _shelf(shop: Shop, items: Sequence[str], wanted: Mapping[str, int]) -> str:
-    """A row of products."""
+    """A row of products; an empty place where the id of what was found was not kept."""
     cells = []
     for item_id in items:
+        if is_unknown(item_id):
+            cells.append("<figure><figcaption>(not kept)</figcaption></figure>")
+            continue
         row = shop.catalog.row(item_id)
         path, title = shop.catalog.image_path(row), html.escape(shop.catalog.item(row).title)
         photo = None if path is None else _photo(path)

@@ -1,14 +1,16 @@
 """Trains and judges what a table's rows need, each model once, and keeps every value that was measured.
 
-Knows rows, runs and judged queries; nothing of tables. What was measured before is not measured again.
+Knows rows, runs and judged queries; nothing of tables. What was measured before is not measured again, here or where
+its values were taken to: they are small enough to be published, and name no item.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from smar.data.shop import Shop
 from smar.evaluation.evaluate import Retriever, evaluate_run, retrieve
 from smar.evaluation.run import Run
 from smar.experiment.config import ExperimentConfig
+from smar.experiment.reproduce.ranks import ranking_of, ranks_of
 from smar.experiment.reproduce.rows import Row
 from smar.experiment.runs import CONFIG, SUMMARY, open_run
 from smar.experiment.train import train
@@ -42,6 +45,9 @@ class Cell:
     config: ExperimentConfig
     run: Path
     values: Path
+    """Measures, and the ranks of relevant items."""
+    found: Path
+    """The items that were found, relevant or not; not needed but to show them."""
     command: str
 
 
@@ -53,8 +59,14 @@ class Grid:
     recipe: Path
     split: str
     runs: Path
-    kept: Path
+    out: Path
+    """Gets the values, in `values` and `found`."""
     cache: Path | None = None
+
+    @cached_property
+    def qrels(self) -> Mapping[str, Mapping[str, int]]:
+        """The judgements of the split."""
+        return self.shop.qrels(self.split)
 
     def cells(self, rows: Sequence[Row], seeds: int) -> list[Cell]:
         """One cell a row and seed; rows that are not main, or not trained, have the first seed alone.
@@ -84,13 +96,21 @@ class Grid:
     def values(self, cell: Cell) -> pl.DataFrame:
         """A row a judged query, by query id: query_id, department, kind, MEASURES, `gate`, `found`.
 
-        `gate` is P(q), null where the model has none; `found` the best DEPTH item ids, null for the oracle.
+        `gate` is P(q), null where the model has none; `found` the best DEPTH item ids, null for the oracle. Where only
+        the ranks of relevant items were kept, what stands between them is unknown (`smar.experiment.reproduce.ranks`).
         """
-        return pl.read_parquet(cell.values)
+        table = pl.read_parquet(cell.values)
+        if cell.found.exists():
+            return table.drop("ranks").join(pl.read_parquet(cell.found), on="query_id", maintain_order="left")
+        found = [
+            None if ranks is None else ranking_of(ranks, self._relevant(query_id), DEPTH)
+            for query_id, ranks in table.select("query_id", "ranks").iter_rows()
+        ]
+        return table.drop("ranks").with_columns(pl.Series("found", found, dtype=pl.List(pl.String)))
 
     def perfect(self) -> pl.DataFrame:
         """The values of a ranking by the judgements; `found` is null, since of equally good items any may be first."""
-        queries, qrels = self.shop.queries(self.split), self.shop.qrels(self.split)
+        queries, qrels = self.shop.queries(self.split), self.qrels
         run = Run.build(
             "judgements",
             {query_id: sorted(of.items(), key=lambda one: -one[1])[:DEPTH] for query_id, of in qrels.items()},
@@ -112,9 +132,13 @@ class Grid:
         # What only shows in the table trains nothing anew, nor does a setting that was added at its default.
         settings = config.model_dump_json(exclude={"groups"}, exclude_defaults=True)
         model = digest(settings, self.shop.fingerprint)[:12]
-        asked = digest(model, self.split, row.ask, *MEASURES, str(DEPTH), "corrected")[:12]
+        asked = digest(model, self.split, row.ask, *MEASURES, str(DEPTH), "corrected", "ranks")[:12]
         command = _command(self.shop.folder, self.recipe, changes, row, self.split)
-        return Cell(row, seed, config, self.runs / model, self.kept / f"{asked}.parquet", command)
+        values, found = (self.out / kept / f"{asked}.parquet" for kept in ("values", "found"))
+        return Cell(row, seed, config, self.runs / model, values, found, command)
+
+    def _relevant(self, query_id: str) -> list[str]:
+        return sorted(item for item, grade in self.qrels[query_id].items() if grade >= 1)
 
     def _retrievers(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, dict[str, Retriever]]]:
         if not cells[0].row.is_trained:
@@ -133,16 +157,22 @@ class Grid:
             yield cell, {mode: engine.with_image_mode(mode) for mode in modes}  # type: ignore[arg-type]
 
     def _judge(self, cell: Cell, retrievers: dict[str, Retriever]) -> None:
-        queries, qrels = self.shop.queries(self.split), self.shop.qrels(self.split)
+        queries, qrels = self.shop.queries(self.split), self.qrels
         runs = [retrieve(retriever, queries, DEPTH) for retriever in retrievers.values()]
         tables = [evaluate_run(run, queries, qrels, MEASURES).per_query for run in runs]
         ids = tables[0]["query_id"].to_list()
         best = np.max([table.select(MEASURES).to_numpy() for table in tables], axis=0)
-        found = [runs[0].item_ids(query_id) if len(runs) == 1 else None for query_id in ids]
+        ranks = None
+        if len(runs) == 1:
+            found = [runs[0].item_ids(query_id) for query_id in ids]
+            with whole_file(cell.found) as path:
+                pl.DataFrame({"query_id": ids, "found": found}).write_parquet(path)
+            pairs = zip(ids, found, strict=True)
+            ranks = [ranks_of(self._relevant(query_id), items) for query_id, items in pairs]
         table = tables[0].with_columns(
             *(pl.Series(name, best[:, place]) for place, name in enumerate(MEASURES)),
             pl.Series("gate", _gates(retrievers, queries, ids), dtype=pl.Float64),
-            pl.Series("found", found, dtype=pl.List(pl.String)),
+            pl.Series("ranks", ranks or [None] * len(ids), dtype=pl.List(pl.UInt8)),
         )
         with whole_file(cell.values) as path:
             table.write_parquet(path)

@@ -35,7 +35,8 @@ def reproduce(
 ) -> Reproduction:
     """Train, judge and compare the paper's baselines and ablations on a shop; write a report and tables to `out`.
 
-    Stopped at any moment and called again, it goes on: models are kept in `runs`, values per query in `out`/values.
+    Stopped at any moment and called again, it goes on: models are kept in `runs`, values per query in `out`/values, and
+    what was found, of which the report shows photos, in `out`/found.
 
     Args:
         shop: judged on the queries of its `split`.
@@ -57,7 +58,7 @@ def reproduce(
             f"{recipe}: fusion.kind = {config.model.fusion.kind!r} has no gate; give a recipe of SMAR"
         )
     check_groups(config.groups, [query.department for query in shop.queries(split)])
-    grid = Grid(shop, recipe, split, runs, out / "values", cache)
+    grid = Grid(shop, recipe, split, runs, out, cache)
     cells = grid.cells(rows, seeds)
     grid.measure(cells)
     tables: dict[Row, list[pl.DataFrame]] = {}
@@ -67,7 +68,7 @@ def reproduce(
     commands = {PERFECT: ""} | {cell.row: cell.command for cell in reversed(cells)}
     lines = build_lines(tables, commands, config.groups, MEASURES, SMAR)
     first = tables[SMAR][0]
-    qrels = {query_id: shop.qrels(split)[query_id] for query_id in first["query_id"]}
+    qrels = {query_id: grid.qrels[query_id] for query_id in first["query_id"]}
     gate = None
     if ALWAYS in tables and NEVER in tables:
         modes = Modes(tables[ALWAYS], tables[NEVER], tables[SMAR])
