@@ -153,6 +153,7 @@ class FeatureStore:
                 yield
             finally:
                 self._is_writing = False
+                lock.truncate(0)  # Whoever takes it next is not mistaken for this one.
 
     def _take(self, lock: TextIO) -> None:
         try:
