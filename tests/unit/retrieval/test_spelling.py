@@ -52,12 +52,46 @@ def test_the_first_letter_counts_before_how_frequent_a_word_is() -> None:
     assert Spelling({"black": 2, "block": 900}).correct("blqck") == "block"
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("blacktrousers", "black trousers"),
+        ("a blackbag", "a black bag"),
+        ("blac ktrousers", "black trousers"),
+        ("blackt rousers", "black trousers"),
+        ("trous ers", "trousers"),
+        ("b lack blouse", "black blouse"),
+        ("red bl ouse bagblack", "red blouse bag black"),
+    ],
+)
+def test_a_space_comes_goes_or_moves_where_that_leaves_frequent_words(typed: str, meant: str) -> None:
+    assert spelling.correct(typed) == meant
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["shirttile", "bl ock", "sh irt", "bag s", "velvetbag", "black7bag", "black- bag", "black  bag", " bag"],
+)
+def test_a_space_stays_where_it_is_beside_rare_words_known_ones_and_what_is_no_word(typed: str) -> None:
+    assert spelling.correct(typed) == typed
+
+
+def test_one_wrong_letter_is_more_likely_than_a_missing_space_and_that_more_than_two_letters() -> None:
+    some = Spelling(
+        {"blackbird": 1, "black": 30, "bird": 30, "birds": 30, "lacydress": 5, "navy": 40, "dress": 90}
+    )
+    assert some.correct("blackbirf") == "blackbird"
+    assert some.correct("navydress") == "navy dress"
+    assert some.correct("lcaydress") == "lacydress"
+
+
 @given(st.lists(st.text("abcdeé7", min_size=1, max_size=9), max_size=6).map(" ".join))
-def test_as_many_words_come_back_and_to_correct_them_again_changes_nothing(text: str) -> None:
-    some = Spelling({"abcd": 3, "abce": 1, "dada": 2, "eeeeeee": 8, "décade": 1})
+def test_to_correct_a_text_again_changes_nothing_and_rare_words_alone_move_no_space(text: str) -> None:
+    some = Spelling({"abcd": 3, "abce": 1, "dada": 20, "eeeeeee": 8, "décade": 1, "abc": 30, "eda": 40})
     corrected = some.correct(text)
-    assert len(corrected.split(" ")) == len(text.split(" "))
     assert some.correct(corrected) == corrected
+    rare = Spelling({"abcd": 3, "abce": 1, "dada": 2})
+    assert len(rare.correct(text).split(" ")) == len(text.split(" "))
 
 
 def test_words_come_from_items_and_from_queries_that_were_clicked_three_times(tmp_path: Path) -> None:
