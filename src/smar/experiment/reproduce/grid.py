@@ -132,7 +132,7 @@ class Grid:
         # What only shows in the table trains nothing anew, nor does a setting that was added at its default.
         settings = config.model_dump_json(exclude={"groups"}, exclude_defaults=True)
         model = digest(settings, self.shop.fingerprint)[:12]
-        asked = digest(model, self.split, row.ask, *MEASURES, str(DEPTH), "corrected", "ranks")[:12]
+        asked = digest(model, self.split, row.ask, *MEASURES, str(DEPTH), "spaces corrected", "ranks")[:12]
         command = _command(self.shop.folder, self.recipe, changes, row, self.split)
         values, found = (self.out / kept / f"{asked}.parquet" for kept in ("values", "found"))
         return Cell(row, seed, config, self.runs / model, values, found, command)
