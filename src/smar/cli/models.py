@@ -276,7 +276,7 @@ def reproduce(
 ) -> None:
     """Train and judge the paper's baselines and ablations side by side.
 
-    Call it again to go on where it was stopped; what was measured is kept.
+    Call it again to go on where it was stopped; what was measured is kept, and a stage that rows share is learnt once.
     """
     from smar.data.shop import Shop
     from smar.experiment.reproduce.reproduce import reproduce as measure

@@ -6,6 +6,7 @@ Knows the order of things; each step is done on its own floor.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,13 +19,14 @@ from smar.data.shop import Shop
 from smar.errors import ConfigError, DataError, MismatchError
 from smar.experiment.config import ExperimentConfig
 from smar.experiment.finish import Ending, Evidence, FirstStage, finish, say_of_gate
+from smar.experiment.reuse import reuse
 from smar.experiment.runs import CONFIG, SUMMARY
 from smar.experiment.validation import HeldOut
 from smar.files import write_text
 from smar.model.smar import SMAR
 from smar.model.store import FOLDER
 from smar.progress import say
-from smar.training.adapt import learn_both
+from smar.training.adapt import Adaptation, learn_both
 from smar.training.gate import GateFit, GateLesson
 from smar.training.loop import Fit, fit, has_begun
 from smar.training.pretrain import Pretraining, calibrate, start
@@ -54,7 +56,13 @@ class RunSummary:
 
 
 def train(
-    shop: Shop, config: ExperimentConfig, out: Path, cache: Path | None = None, *, resume: bool = False
+    shop: Shop,
+    config: ExperimentConfig,
+    out: Path,
+    cache: Path | None = None,
+    *,
+    resume: bool = False,
+    others: Sequence[Path] = (),
 ) -> RunSummary:
     """Train a model on a shop's clicks and save it with its metrics in `out`.
 
@@ -64,6 +72,7 @@ def train(
         out: the run's folder; it must be absent or empty, or, with `resume`, hold this run.
         cache: where states of frozen encoders are kept; `~/.cache/smar` if not given.
         resume: continue a run that was interrupted; it ends as if it had not been.
+        others: folders of other runs; a stage that one of them has ended by the same settings is taken from there.
 
     Raises:
         DataError: `out` holds something, or there is nothing to learn from.
@@ -78,6 +87,8 @@ def train(
     _check_logs({"learn from": seen, "validate on": kept_back}, log, config)
     with processes.in_turn():
         _claim(out, config, shop, resume=resume or not processes.is_first)
+        if processes.is_first:
+            _reuse(config, out, others)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     say(f"{log!r}: {len(learnt):,} pairs to learn from, {len(kept_back):,} held out")
@@ -144,6 +155,13 @@ def train(
         write_text(out / SUMMARY, json.dumps(asdict(summary), indent=2) + "\n")
     processes.wait()
     return summary
+
+
+def _reuse(config: ExperimentConfig, out: Path, others: Sequence[Path]) -> None:
+    for stage in (Pretraining(config.pretraining).name, Adaptation().name):
+        other = reuse(stage, config, out, others)
+        if other is not None:
+            say(f"{stage}: taken from {other}, which ended it by the same settings")
 
 
 def _check_logs(parts: dict[str, ClickLog], log: ClickLog, config: ExperimentConfig) -> None:

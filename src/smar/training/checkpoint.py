@@ -6,6 +6,7 @@ Knows tensors and numbers; nothing of what is learnt.
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +56,20 @@ class Checkpoint:
     def exists(self) -> bool:
         """Whether there is a state to continue from."""
         return (self.folder / _PROGRESS).exists()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is a state, of a stage that had come to its end."""
+        try:
+            facts = json.loads((self.folder / _PROGRESS).read_text(encoding="utf-8"))
+            return bool(facts["is_over"])
+        except (OSError, ValueError, KeyError):
+            return False
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy the state to another folder, whole or not at all."""
+        with whole_folder(folder) as part:
+            shutil.copytree(self.folder, part, dirs_exist_ok=True)
 
     def save(self, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
         """Write the state, whole or not at all."""

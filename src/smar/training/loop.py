@@ -26,7 +26,7 @@ from smar.training.checkpoint import Checkpoint, Progress
 from smar.training.memory import release_freed_memory
 from smar.training.pairs import PairBatch, Places
 from smar.training.processes import Processes
-from smar.training.recorder import Recorder
+from smar.training.recorder import Recorder, copy_metrics
 from smar.training.shares import Learner
 from smar.training.stage import Material, Stage
 
@@ -139,6 +139,17 @@ def fit(
 def has_begun(home: Path, stage: str) -> bool:
     """Whether `home` holds a checkpoint of a stage, from which `fit` would go on."""
     return _checkpoint(home, stage).exists()
+
+
+def has_ended(home: Path, stage: str) -> bool:
+    """Whether `home` holds a checkpoint of a stage after which `fit` has no step left to take."""
+    return _checkpoint(home, stage).is_over
+
+
+def copy_stage(source: Path, home: Path, stage: str) -> None:
+    """Give `home` a stage's checkpoint and metrics (but for TensorBoard's) as `source` has them."""
+    _checkpoint(source, stage).copy_to(_checkpoint(home, stage).folder)
+    copy_metrics(source, home, stage)
 
 
 def _checkpoint(home: Path, stage: str) -> Checkpoint:

@@ -11,6 +11,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from smar.files import write_text
 
+_LINES = "metrics.jsonl"
+
 
 class Recorder:
     """Appends to `metrics.jsonl` and `tensorboard/` of a run's folder; without a folder, records nothing."""
@@ -25,7 +27,7 @@ class Recorder:
         """Begin after `step` (-1: at the start): later lines, written by a run that was killed, are taken back."""
         if self.home is None:
             return
-        path = self.home / "metrics.jsonl"
+        path = self.home / _LINES
         kept = [line for line in _whole_lines(path) if line["stage"] != self.stage or line["step"] <= step]
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._lines = path.open("a", encoding="utf-8")
@@ -46,6 +48,13 @@ class Recorder:
         if self._lines is not None and self._board is not None:
             self._lines.close()
             self._board.close()
+
+
+def copy_metrics(source: Path, home: Path, stage: str) -> None:
+    """Give the metrics in `home` the lines that those in `source` have of a stage."""
+    lines = [line for line in _whole_lines(home / _LINES) if line["stage"] != stage]
+    lines += [line for line in _whole_lines(source / _LINES) if line["stage"] == stage]
+    write_text(home / _LINES, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def _whole_lines(path: Path) -> list[dict[str, Any]]:

@@ -146,7 +146,8 @@ class Grid:
             return
         run, config = cells[0].run, cells[0].config
         if not (run / SUMMARY).exists():
-            train(self.shop, config, run, self.cache, resume=(run / CONFIG).exists())
+            others = sorted(run.parent.iterdir()) if run.parent.exists() else []
+            train(self.shop, config, run, self.cache, resume=(run / CONFIG).exists(), others=others)
         model = open_run(run).model
         model.cache = self.cache or model.cache
         engine = SearchEngine.build(model, self.shop.catalog, config.index)
