@@ -68,6 +68,12 @@ def test_the_table_is_made_once_and_grows_by_what_is_asked(place: Place) -> None
     now = {path.name: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
     assert {name: now[name] for name in runs} == runs
     assert len(now) == len(runs) + 1  # the gate per category is another model
+    # ... whose stage one is SMAR's, down to when its steps were taken.
+    (added,) = now.keys() - runs.keys()
+    metrics = [run / "metrics.jsonl" for run in (out / "runs" / added, first_seed)]
+    steps = [[line for line in path.read_text().splitlines() if '"pretraining"' in line] for path in metrics]
+    assert steps[0] == steps[1]
+    assert steps[0]
     again = json.loads((out / "table.json").read_text(encoding="utf-8"))
     first = {row["name"]: row["groups"]["Overall"]["mean"] for row in again["rows"]}
     for name, row in rows.items():

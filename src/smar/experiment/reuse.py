@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,54 +16,71 @@ from smar.experiment.config import ExperimentConfig
 from smar.experiment.runs import CONFIG
 from smar.training.adapt import Adaptation
 from smar.training.loop import copy_stage, has_begun, has_ended
+from smar.training.pretrain import Pretraining
 
-_END: dict[str, Any] = {
+_DECIDES_NO_STAGE: dict[str, Any] = {
     "terms": True,
     "memory": True,
-    "model": {"terms", "memory"},
+    "model": {"terms": True, "memory": True},
     "validation": {"last_candidates"},
     "index": True,
     "compile_queries": True,
     "groups": True,
 }
-"""What decides the end of a run, or what comes after it, and no weight of its towers."""
+_DECIDES_STAGE_TWO_ALONE: dict[str, Any] = {
+    "adaptation": True,
+    "model": {"terms": True, "memory": True, "gate": {"per"}},
+}
 
 
-def reuse(stage: str, config: ExperimentConfig, out: Path, others: Iterable[Path]) -> Path | None:
-    """Give the run in `out` a stage that one of the `others` has ended; return which, or None.
+@dataclass(frozen=True)
+class Reused:
+    """Which stages were taken, and from which run's folder."""
 
-    On a CPU the run ends with the weights that it would have had by itself, bit for bit. A stage that `out` has begun
-    is left alone.
+    stages: tuple[str, ...]
+    source: Path
+
+
+def reuse(
+    config: ExperimentConfig, shop_fingerprint: str, out: Path, others: Iterable[Path]
+) -> Reused | None:
+    """Give the run in `out`, unless it has begun, what one of `others` has ended: both stages, or else stage one.
+
+    On the same CPU, by the same version and over the same photos the run ends with the weights that it would have had
+    by itself, bit for bit. Version, machine and photos are not compared, as they are not where a run is resumed.
 
     Args:
-        stage: its name.
-        config: of the run, whose folder holds its settings already.
-        out: the run's folder.
-        others: folders of runs, or of what was to become one.
+        config: of the run.
+        shop_fingerprint: of its shop.
+        out: its folder.
+        others: folders of runs; others' folders, and runs that cannot be read, are passed over.
     """
-    if has_begun(out, stage):
+    one, two = Pretraining.name, Adaptation.name
+    if has_begun(out, one) or has_begun(out, two):
         return None
-    shop = _settings(out)["shop_fingerprint"]
-    for other in others:
-        if other == out or not (other / CONFIG).exists() or not has_ended(other, stage):
-            continue
-        found = _settings(other)
-        try:
-            settings = ExperimentConfig.check(found["config"], where=str(other / CONFIG))
-        except ConfigError:
-            continue  # Of another version, which knew other settings.
-        alike = _decisive(settings, stage) == _decisive(config, stage)
-        if alike and found["shop_fingerprint"] == shop:
-            copy_stage(other, out, stage)
-            return other
+    runs = [(other, settings) for other in others if (settings := _settings(other, shop_fingerprint))]
+    for stages in ((one, two), (one,)):
+        for other, settings in runs:
+            if all(_is_alike(settings, config, stage) and has_ended(other, stage) for stage in stages):
+                for stage in stages:
+                    copy_stage(other, out, stage)
+                return Reused(stages, other)
     return None
 
 
-def _settings(run: Path) -> dict[str, Any]:
-    settings: dict[str, Any] = json.loads((run / CONFIG).read_text(encoding="utf-8"))
-    return settings
+def _settings(run: Path, shop_fingerprint: str) -> ExperimentConfig | None:
+    """What a run was begun with, if it is one over this shop, of a version that knew the same settings."""
+    path = run / CONFIG
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        settings = ExperimentConfig.check(found["config"], where=str(path))
+        return settings if found["shop_fingerprint"] == shop_fingerprint else None
+    except (OSError, ValueError, TypeError, KeyError, ConfigError):
+        return None
 
 
-def _decisive(config: ExperimentConfig, stage: str) -> dict[str, Any]:
-    later = _END if stage == Adaptation().name else _END | {"adaptation": True}
-    return config.model_dump(exclude=later)
+def _is_alike(one: ExperimentConfig, other: ExperimentConfig, stage: str) -> bool:
+    left_out = _DECIDES_NO_STAGE
+    if stage == Pretraining.name:
+        left_out = _DECIDES_NO_STAGE | _DECIDES_STAGE_TWO_ALONE
+    return one.model_dump(exclude=left_out) == other.model_dump(exclude=left_out)

@@ -26,7 +26,7 @@ from smar.files import write_text
 from smar.model.smar import SMAR
 from smar.model.store import FOLDER
 from smar.progress import say
-from smar.training.adapt import Adaptation, learn_both
+from smar.training.adapt import learn_both
 from smar.training.gate import GateFit, GateLesson
 from smar.training.loop import Fit, fit, has_begun
 from smar.training.pretrain import Pretraining, calibrate, start
@@ -72,7 +72,8 @@ def train(
         out: the run's folder; it must be absent or empty, or, with `resume`, hold this run.
         cache: where states of frozen encoders are kept; `~/.cache/smar` if not given.
         resume: continue a run that was interrupted; it ends as if it had not been.
-        others: folders of other runs; a stage that one of them has ended by the same settings is taken from there.
+        others: folders of other runs; stages that one of them has ended by the same settings are taken from
+            there (`smar.experiment.reuse`).
 
     Raises:
         DataError: `out` holds something, or there is nothing to learn from.
@@ -87,8 +88,9 @@ def train(
     _check_logs({"learn from": seen, "validate on": kept_back}, log, config)
     with processes.in_turn():
         _claim(out, config, shop, resume=resume or not processes.is_first)
-        if processes.is_first:
-            _reuse(config, out, others)
+        reused = reuse(config, shop.fingerprint, out, others) if processes.is_first else None
+    if reused is not None:
+        say(f"{' and '.join(reused.stages)}: taken from {reused.source}, learnt there by the same settings")
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     say(f"{log!r}: {len(learnt):,} pairs to learn from, {len(kept_back):,} held out")
@@ -155,13 +157,6 @@ def train(
         write_text(out / SUMMARY, json.dumps(asdict(summary), indent=2) + "\n")
     processes.wait()
     return summary
-
-
-def _reuse(config: ExperimentConfig, out: Path, others: Sequence[Path]) -> None:
-    for stage in (Pretraining(config.pretraining).name, Adaptation().name):
-        other = reuse(stage, config, out, others)
-        if other is not None:
-            say(f"{stage}: taken from {other}, which ended it by the same settings")
 
 
 def _check_logs(parts: dict[str, ClickLog], log: ClickLog, config: ExperimentConfig) -> None:

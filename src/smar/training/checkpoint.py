@@ -57,13 +57,14 @@ class Checkpoint:
         """Whether there is a state to continue from."""
         return (self.folder / _PROGRESS).exists()
 
-    @property
     def is_over(self) -> bool:
-        """Whether there is a state, of a stage that had come to its end."""
+        """Whether there is a sound state, of a stage that had come to its end."""
         try:
             facts = json.loads((self.folder / _PROGRESS).read_text(encoding="utf-8"))
+            for name in (_MODEL, _OPTIMIZER, *([_BEST] if facts["validations"] else [])):
+                load_file(self.folder / name)
             return bool(facts["is_over"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, SafetensorError):
             return False
 
     def copy_to(self, folder: Path) -> None:
@@ -96,13 +97,12 @@ class Checkpoint:
             facts = json.loads((self.folder / _PROGRESS).read_text(encoding="utf-8"))
             load_distinct_state(model, load_file(self.folder / _MODEL))
             _restore_moments(optimizer, load_file(self.folder / _OPTIMIZER))
-            best = self.folder / _BEST
             return Progress(
                 step=facts["step"],
                 validations=[(step, figure) for step, figure in facts["validations"]],
                 smooth=facts["smooth"],
                 is_over=facts["is_over"],
-                best=load_file(best) if best.exists() else None,
+                best=load_file(self.folder / _BEST) if facts["validations"] else None,
             )
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ModelError(

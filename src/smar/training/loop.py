@@ -142,14 +142,15 @@ def has_begun(home: Path, stage: str) -> bool:
 
 
 def has_ended(home: Path, stage: str) -> bool:
-    """Whether `home` holds a checkpoint of a stage after which `fit` has no step left to take."""
-    return _checkpoint(home, stage).is_over
+    """Whether `home` holds a sound checkpoint of a stage after which `fit` has no step left to take."""
+    return _checkpoint(home, stage).is_over()
 
 
 def copy_stage(source: Path, home: Path, stage: str) -> None:
     """Give `home` a stage's checkpoint and metrics (but for TensorBoard's) as `source` has them."""
-    _checkpoint(source, stage).copy_to(_checkpoint(home, stage).folder)
     copy_metrics(source, home, stage)
+    # Last: what has a checkpoint has begun.
+    _checkpoint(source, stage).copy_to(_checkpoint(home, stage).folder)
 
 
 def _checkpoint(home: Path, stage: str) -> Checkpoint:
