@@ -27,10 +27,12 @@ _DECIDES_NO_STAGE: dict[str, Any] = {
     "compile_queries": True,
     "groups": True,
 }
+"""What decides the end of a run, or what comes after it."""
 _DECIDES_STAGE_TWO_ALONE: dict[str, Any] = {
     "adaptation": True,
     "model": {"terms": True, "memory": True, "gate": {"per"}},
 }
+"""As `exclude` of pydantic takes it, like the other; `model` repeats what is left out there."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def reuse(
         config: of the run.
         shop_fingerprint: of its shop.
         out: its folder.
-        others: folders of runs; others' folders, and runs that cannot be read, are passed over.
+        others: runs' folders; one that holds no run, or a damaged one, is passed over.
     """
     one, two = Pretraining.name, Adaptation.name
     if has_begun(out, one) or has_begun(out, two):
