@@ -156,3 +156,15 @@ def test_a_damaged_checkpoint_is_refused(shop: Shop, cache: Path, tmp_path: Path
     (tmp_path / "checkpoint" / "pretraining" / "optimizer.safetensors").write_bytes(b"torn")
     with pytest.raises(ModelError, match="cannot be continued"):
         fit(model, stage, material(model, shop), quick(epochs=1), home=tmp_path)
+
+
+def test_a_checkpoint_without_the_best_weights_is_refused_instead_of_going_on_with_the_last(
+    shop: Shop, cache: Path, tmp_path: Path
+) -> None:
+    figures = iter((2.0, 1.0))
+    model = small_model(cache=cache)
+    stage, given = Pretraining(PretrainingConfig()), material(model, shop)
+    fit(model, stage, given, quick(epochs=2), validate=lambda _: next(figures), home=tmp_path)
+    (tmp_path / "checkpoint" / "pretraining" / "best.safetensors").unlink()
+    with pytest.raises(ModelError, match="cannot be continued"):
+        fit(model, stage, given, quick(epochs=2), validate=lambda _: 0.0, home=tmp_path)
