@@ -30,10 +30,12 @@ image = {name = "small", image_size = 32, grid = 3}
 epochs = 6
 batch_size = 16
 checkpoint_every = 2
+negatives = {count = 4, below = 1.0}
 [adaptation.loop]
 epochs = 2
 batch_size = 16
 checkpoint_every = 2
+negatives = {count = 4, below = 1.0}
 """
 
 

@@ -46,6 +46,7 @@ batch_size = 16
 own_words = 8
 precision = "float32"
 checkpoint_every = 2
+negatives = {count = 4, below = 1.0}
 [adaptation.loop]
 epochs = 1
 batch_size = 16

@@ -19,23 +19,27 @@ from smar.errors import ModelError
 from smar.files import whole_folder
 from smar.model.store import distinct_state, load_distinct_state
 
-_PROGRESS, _MODEL, _OPTIMIZER, _BEST = (
+_PROGRESS, _MODEL, _OPTIMIZER, _BEST, _NEGATIVES = (
     "progress.json",
     "model.safetensors",
     "optimizer.safetensors",
     "best.safetensors",
+    "negatives.safetensors",
 )
 
 
 @dataclass
 class Progress:
-    """How far a stage has come: steps taken, validations, smoothed losses, and the weights of the best validation."""
+    """How far a stage has come: steps taken, validations, smoothed losses, and what later steps need."""
 
     step: int = 0
     validations: list[tuple[int, float]] = field(default_factory=list)
     smooth: dict[str, float] = field(default_factory=dict)
     is_over: bool = False
     best: dict[str, Tensor] | None = None
+    """Weights of the best validation."""
+    negatives: Tensor | None = None
+    """Those of the epoch under way, if it has mined ones (`smar.training.negatives`)."""
 
     def keep_best(self, model: nn.Module) -> None:
         """Copy the model's weights as those of the best validation."""
@@ -79,11 +83,14 @@ class Checkpoint:
             save_file(_moments(optimizer), part / _OPTIMIZER)
             if progress.best is not None:
                 save_file(progress.best, part / _BEST)
+            if progress.negatives is not None:
+                save_file({"rows": progress.negatives}, part / _NEGATIVES)
             facts = {
                 "step": progress.step,
                 "validations": progress.validations,
                 "smooth": progress.smooth,
                 "is_over": progress.is_over,
+                "has_negatives": progress.negatives is not None,
             }
             (part / _PROGRESS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
@@ -103,6 +110,7 @@ class Checkpoint:
                 smooth=facts["smooth"],
                 is_over=facts["is_over"],
                 best=load_file(self.folder / _BEST) if facts["validations"] else None,
+                negatives=load_file(self.folder / _NEGATIVES)["rows"] if facts.get("has_negatives") else None,
             )
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ModelError(

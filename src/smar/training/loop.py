@@ -24,6 +24,7 @@ from smar.model.smar import SMAR
 from smar.progress import ProgressBar, console, progress_bar
 from smar.training.checkpoint import Checkpoint, Progress
 from smar.training.memory import release_freed_memory
+from smar.training.negatives import NONE, NegativesConfig, draw, mine
 from smar.training.pairs import PairBatch, Places
 from smar.training.processes import Processes
 from smar.training.recorder import Recorder, copy_metrics
@@ -54,6 +55,8 @@ class LoopConfig(Config):
     """Pairs a batch, on top of the clicked ones, of any item with some words of its own title and category."""
     masks_known: bool = True
     """Whether another item of the batch that the log has for a query is no negative of it."""
+    negatives: NegativesConfig = NegativesConfig()
+    """Items besides, which the model itself takes for good and nobody clicked."""
     learning_rate: float = Field(default=5e-4, gt=0)
     """Peak learning rate of the towers."""
     linear_learning_rate: float | None = Field(default=None, gt=0)
@@ -205,7 +208,7 @@ class Loop:
             self._validate(validate)
         every = max(1, round(self.steps_an_epoch * self.config.validate_every))
         with progress_bar(self.stage.name, self.steps, self.progress.step) as bar:
-            for places in self._remaining():
+            for places in self._remaining(is_trained=is_trained):
                 self._step(places, bar)
                 step = self.progress.step
                 if step % _STEPS_BETWEEN_TRIMS == 0:
@@ -227,7 +230,7 @@ class Loop:
             # Whoever comes to an end next may read it.
             self.processes.wait()
 
-    def _remaining(self) -> Iterator[list[Places]]:
+    def _remaining(self, *, is_trained: bool) -> Iterator[list[Places]]:
         """The batches of every step still to take; seed and step alone decide them, so a resumed run sees the same."""
         if self.progress.is_over:
             return
@@ -237,8 +240,24 @@ class Loop:
                 epoch, self.config.batch_size, self.config.seed, self.config.own_words
             )
             done = self.progress.step - epoch * self.steps_an_epoch
+            if not done and self.config.negatives.count and (epoch or is_trained):
+                self._mine(epoch)
             for at in range(done * self.config.accumulate, len(batches), self.config.accumulate):
                 yield batches[at : at + self.config.accumulate]
+
+    def _mine(self, epoch: int) -> None:
+        """Find the epoch's negatives; a run that is resumed within it has them in its checkpoint."""
+        config = self.config.negatives
+        found = np.full((self.material.pairs.asked, config.each), NONE)
+        if self.processes.is_first:
+            found = mine(self.model, self.material, config, self.config.seed)
+            counts = (found != NONE).sum(axis=1)
+            console.print(
+                f"{self.stage.name}, epoch {epoch + 1}: {counts.mean():.1f} negatives a query; "
+                f"{(counts == 0).sum():,} of {len(counts):,} queries have none"
+            )
+        self.progress.negatives = self.processes.same(torch.from_numpy(found))
+        release_freed_memory()
 
     def _step(self, batches: list[Places], bar: ProgressBar) -> None:
         self.model.train()
@@ -250,8 +269,8 @@ class Loop:
             group["lr"] = peak * self.rate_factor
         self.optimizer.zero_grad(set_to_none=True)
         means: dict[str, float] = {}
-        for places in batches:
-            losses = self.learner.learn(self._batch(places), 1 / len(batches))
+        for number, places in enumerate(batches):
+            losses = self.learner.learn(self._batch(places, number), 1 / len(batches))
             if not torch.isfinite(losses["loss"]):
                 raise ModelError(
                     f"{self.stage.name}, step {step + 1}: the loss is {losses['loss'].item()}; lower the learning rates"
@@ -265,8 +284,13 @@ class Loop:
         self.progress.step += 1
         self._report(means, bar)
 
-    def _batch(self, places: Places) -> PairBatch:
+    def _batch(self, places: Places, number: int) -> PairBatch:
         batch = self.material.pairs.batch(places)
+        if self.progress.negatives is not None:
+            chance = np.random.default_rng([self.config.seed, self.progress.step, number])
+            mined = self.progress.negatives.numpy()
+            more = draw(mined, batch.queries, self.config.negatives.count, chance)
+            batch = self.material.pairs.with_more(batch, more)
         return batch if self.config.masks_known else replace(batch, known=np.zeros_like(batch.known))
 
     def _report(self, losses: dict[str, float], bar: ProgressBar) -> None:
@@ -289,7 +313,8 @@ class Loop:
 
     def _validate(self, validate: Validate) -> None:
         progress = self.progress
-        figure = self.processes.same(validate(self.model) if self.processes.is_first else math.nan)
+        own = validate(self.model) if self.processes.is_first else math.nan
+        figure = self.processes.same(torch.tensor(own, dtype=torch.float64)).item()
         progress.validations.append((progress.step, figure))
         self.recorder.write(progress.step, {"validation": figure})
         best = max(figure for _, figure in progress.validations)

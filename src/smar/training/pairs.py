@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -89,6 +89,11 @@ class Pairs:
     def __len__(self) -> int:
         return self.clicked
 
+    @property
+    def asked(self) -> int:
+        """How many of the queries, the first ones of `texts`, are of clicked pairs."""
+        return int(self.queries[: self.clicked].max(initial=-1)) + 1
+
     def batches(self, epoch: int, size: int, seed: int, own: int = 0) -> list[Places]:
         """Every clicked pair once, in batches of `size` in an order that `seed` and `epoch` decide alone.
 
@@ -110,11 +115,19 @@ class Pairs:
         """The pairs at `places`."""
         queries, query = np.unique(self.queries[places], return_inverse=True)
         items, item = np.unique(self.items[places], return_inverse=True)
-        return PairBatch(queries, items, query, item, self.weights[places], self.knows(queries, items)[query])
+        known = self.knows(queries[query, None], items)
+        return PairBatch(queries, items, query, item, self.weights[places], known)
 
-    def knows(self, queries: Places, items: Places) -> Bool[np.ndarray, "query item"]:
-        """Whether each of `queries` and each of `items` are a pair."""
-        keys = queries[:, None] * self._stride + items[None, :]
+    def with_more(self, batch: PairBatch, items: Int64[np.ndarray, " more"]) -> PairBatch:
+        """A batch that has `items`, rows of the catalogue, besides: negatives of all its pairs but those known."""
+        more = np.concatenate([batch.items, np.setdiff1d(items, batch.items)])
+        return replace(batch, items=more, known=self.knows(batch.queries[batch.query, None], more))
+
+    def knows(
+        self, queries: Int64[np.ndarray, "*#pairs"], items: Int64[np.ndarray, "*#pairs"]
+    ) -> Bool[np.ndarray, "*pairs"]:
+        """Whether a query and an item are a pair, for each two that meet where the arrays are broadcast."""
+        keys = queries * self._stride + items
         at = np.searchsorted(self._known, keys).clip(max=len(self._known) - 1)
-        known: np.ndarray = (self._known[at] == keys) & (items < self._stride)[None, :]
+        known: np.ndarray = (self._known[at] == keys) & (items < self._stride)
         return known

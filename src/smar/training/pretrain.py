@@ -5,7 +5,7 @@ Knows what is learnt; the loop knows how.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -107,10 +107,9 @@ def start(model: SMAR, material: Material, config: PretrainingConfig) -> Fit:
     if not config.start.epochs:
         return Fit("start", 0, (), None, 0.0)
     queries, items = PooledTexts(material.queries, pooling), pooled_items(material.items, pooling)
+    pooled = replace(material, queries=queries, items=items)
     with model.without_attention():
-        return fit(
-            model, Pretraining(config, "start"), Material(material.pairs, queries, items), config.start
-        )
+        return fit(model, Pretraining(config, "start"), pooled, config.start)
 
 
 def calibrate(model: SMAR, material: Material) -> None:

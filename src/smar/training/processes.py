@@ -67,11 +67,12 @@ class Processes:
         for weight, part in zip(learning, parts, strict=True):
             weight.grad = part.view_as(weight)
 
-    def same(self, figure: float) -> float:
-        """The first one's figure."""
+    def same(self, tensor: Tensor) -> Tensor:
+        """The first one's tensor; the others give one of the same shape and type."""
         if self.count == 1:
-            return figure
-        return float(broadcast(torch.tensor(figure, dtype=torch.float64, device=self.device)).item())
+            return tensor
+        first: Tensor = broadcast(tensor.to(self.device))
+        return first.to(tensor.device)
 
     def wait(self) -> None:
         """Until all have come here."""

@@ -30,6 +30,8 @@ class Material:
     pairs: Pairs
     queries: Texts
     items: ItemSource
+    spared: frozenset[int] = frozenset()
+    """Rows of items of which nothing may be learnt: no pair has them, and they are no negatives."""
 
     @classmethod
     def read(
@@ -50,21 +52,19 @@ class Material:
             catalog: their items.
             items: the same, opened.
             own_words: if not zero, every item is paired with some words of its own too.
-            unseen: but not the items of these clicks.
+            unseen: clicks on items that are spared.
         """
         pairs = Pairs.from_clicks(clicks, catalog)
+        spared = frozenset() if unseen is None else frozenset(map(catalog.row, unseen.table["item_id"]))
         if own_words:
-            spared = set() if unseen is None else set(unseen.table["item_id"])
             words = sample_words(catalog, model.config.seed)
-            pairs = pairs.with_own_words(
-                ["" if item in spared else text for item, text in zip(catalog.item_ids, words, strict=True)]
-            )
+            pairs = pairs.with_own_words(["" if row in spared else text for row, text in enumerate(words)])
         queries = model.read_queries(pairs.texts)
         if queries.cut:
             console.print(
                 f"{queries.cut:,} queries of more than {model.config.text.max_query_tokens} tokens are cut there"
             )
-        return cls(pairs, queries, items)
+        return cls(pairs, queries, items, spared)
 
 
 def clicks_to_learn(shop: Shop, config: ClickConfig) -> ClickLog:

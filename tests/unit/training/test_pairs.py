@@ -66,7 +66,7 @@ def test_every_batch_has_its_share_of_pairs_of_own_words_and_they_take_turns() -
             ]
     assert sorted(own) == sorted([("red", 0), ("blue shirt", 2), ("mug", 3), ("query 3", 4), ("mug", 5)] * 4)
     # Two items of the same words are both right, and so is what shoppers clicked after these words.
-    assert pairs.knows(np.array([6, 3]), np.arange(6)).tolist() == [
+    assert pairs.knows(np.array([[6], [3]]), np.arange(6)).tolist() == [
         [False, False, False, True, False, True],
         [False, False, True, False, True, False],
     ]

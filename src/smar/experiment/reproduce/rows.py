@@ -79,9 +79,9 @@ _LINEAR = (
     "pretraining.loop.epochs=0",
 )
 """Linear maps over what frozen encoders tell: a minute of training, and the simplest rival with pictures."""
-_UNMASKED = tuple(
-    f"{part}.masks_known=false" for part in ("pretraining.start", "pretraining.loop", "adaptation.loop")
-)
+_LOOPS = ("pretraining.start", "pretraining.loop", "adaptation.loop")
+_UNMASKED = tuple(f"{loop}.masks_known=false" for loop in _LOOPS)
+_NO_NEGATIVES = tuple(f"{loop}.negatives.count=0" for loop in _LOOPS)
 
 SMAR = Row("SMAR", "gate", is_main=True)
 ALWAYS = Row("SMAR, always the image", "gate", ask="always", is_main=True)
@@ -131,6 +131,7 @@ ROWS = (
     Row("without dropout", "ablations", ("model.text_dropout=0.0", "model.image_dropout=0.0")),
     Row("stage two for the gate alone", "ablations", ("adaptation.loop.epochs=0",)),
     Row("without masking known positives", "ablations", _UNMASKED),
+    Row("without hard negatives", "ablations", _NO_NEGATIVES),
     Row("without spelling", "ablations", (_NO_SKETCH,)),
     Row("without query terms", "ablations", (_NO_TERMS,)),
     Row("without memory of clicks", "ablations", (_NO_MEMORY,)),
