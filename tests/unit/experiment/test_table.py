@@ -151,10 +151,11 @@ def test_rows_of_one_model_share_its_run_and_no_two_rows_their_values(
     assert [cell.run for cell in again] == [cell.run for cell in cells]
     # What the recipe does not have cannot be taken away.
     names = {cell.row.name for cell in cells}
-    learnt_last = {"without query terms", "without memory of clicks", "without query terms or memory"}
-    assert {row.name for row in ROWS} - names == learnt_last
+    off = {"without query terms", "without memory of clicks", "without query terms or memory"}
+    assert {row.name for row in ROWS} - names == off | {"without hard negatives"}
     recipe.write_text(
-        "[model]\nterms = { dim = 16 }\nmemory = { neighbours = 4 }\ntext_dropout = 0\nimage_dropout = 0\n",
+        "[model]\nterms = { dim = 16 }\nmemory = { neighbours = 4 }\ntext_dropout = 0\nimage_dropout = 0\n"
+        "[pretraining.loop]\nnegatives = { count = 8 }\n",
         encoding="utf-8",
     )
     names = {cell.row.name for cell in grid.cells(ROWS, seeds=2)}
