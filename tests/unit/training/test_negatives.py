@@ -16,7 +16,7 @@ from smar.errors import ModelError
 from smar.model.smar import SMAR
 from smar.training.loop import LoopConfig, fit
 from smar.training.negatives import NONE, NegativesConfig, draw, mine
-from smar.training.pretrain import Pretraining, PretrainingConfig
+from smar.training.pretrain import Pretraining, PretrainingConfig, StartConfig, start
 from smar.training.stage import Material
 
 
@@ -140,6 +140,17 @@ def test_a_trained_model_mines_before_its_first_epoch(shop: Shop, cache: Path, t
     plain = losses(shop, cache, tmp_path / "plain", is_trained=True)
     mined = losses(shop, cache, tmp_path / "mined", is_trained=True, count=8, below=1.0)
     assert mined[0] > plain[0]
+
+
+def test_the_start_mines_by_what_its_linear_maps_have_learnt(shop: Shop, cache: Path) -> None:
+    learnt = set()
+    for count in (0, 8):
+        model = small_model(cache=cache)
+        negatives = NegativesConfig(count=count, below=1.0)
+        config = StartConfig(epochs=2, batch_size=16, precision="float32", negatives=negatives)
+        assert start(model, material(model, shop), PretrainingConfig(start=config)).steps > 2
+        learnt.add(model.fingerprint)
+    assert len(learnt) == 2
 
 
 def test_a_checkpoint_without_its_negatives_is_refused(shop: Shop, cache: Path, tmp_path: Path) -> None:
