@@ -65,7 +65,10 @@ class Checkpoint:
         """Whether there is a sound state, of a stage that had come to its end."""
         try:
             facts = json.loads((self.folder / _PROGRESS).read_text(encoding="utf-8"))
-            for name in (_MODEL, _OPTIMIZER, *([_BEST] if facts["validations"] else [])):
+            needed = [_MODEL, _OPTIMIZER]
+            needed += [_BEST] if facts["validations"] else []
+            needed += [_NEGATIVES] if facts.get("has_negatives") else []
+            for name in needed:
                 load_file(self.folder / name)
             return bool(facts["is_over"])
         except (OSError, ValueError, KeyError, SafetensorError):

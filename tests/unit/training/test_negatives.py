@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from model_fakes import small_model, write_shop
 from smar.data.shop import Shop
 from smar.errors import ModelError
 from smar.model.smar import SMAR
-from smar.training.loop import LoopConfig, fit
+from smar.training.loop import LoopConfig, fit, has_ended
 from smar.training.negatives import NONE, NegativesConfig, draw, mine
+from smar.training.pairs import Pairs
 from smar.training.pretrain import Pretraining, PretrainingConfig, StartConfig, start
 from smar.training.stage import Material
 
@@ -58,25 +60,20 @@ def losses(
 
 
 @pytest.mark.parametrize("below", [1.0, 0.8])
-@pytest.mark.parametrize("candidates", [1000, 20])
 def test_negatives_are_the_best_items_below_the_clicked_one_that_nobody_clicked(
-    shop: Shop, cache: Path, below: float, candidates: int
+    shop: Shop, cache: Path, below: float
 ) -> None:
     model = small_model(cache=cache)
     given = material(model, shop, own_words=4)
-    config = NegativesConfig(count=4, best=12, below=below, each=5, candidates=candidates)
+    config = NegativesConfig(count=4, best=12, below=below, each=5)
     found = mine(model, given, config, seed=0)
     pairs = given.pairs
     assert found.shape == (pairs.asked, 5)
     assert pairs.asked < len(pairs.texts)  # Own words are asked by nobody.
     vectors = model.embed_items(shop.catalog).multimodal
     scores = model.embed_queries(pairs.texts[: pairs.asked]).vectors @ vectors.T
-    clicked = set(pairs.items[: len(pairs)].tolist())
     ranked = set(range(len(shop.catalog))) - given.spared
     assert given.spared
-    if candidates < len(ranked):
-        ranked = set(found[found != NONE].tolist()) | clicked
-        assert len(ranked) <= max(candidates, len(clicked))
     for query, row in enumerate(found):
         own = set(pairs.items[: len(pairs)][pairs.queries[: len(pairs)] == query].tolist())
         known = set(pairs.items[pairs.queries == query].tolist())
@@ -84,12 +81,34 @@ def test_negatives_are_the_best_items_below_the_clicked_one_that_nobody_clicked(
         limit = best - (1 - below) * abs(best)
         top = sorted(ranked, key=lambda item: -scores[query, item])[:12]
         expected = [item for item in top if scores[query, item] < limit and item not in known][:5]
-        if candidates >= len(shop.catalog):
-            assert row.tolist() == expected + [NONE] * (5 - len(expected))
-        for item in row[row != NONE].tolist():
-            assert item not in known | given.spared
-            assert scores[query, item] < limit
+        assert row.tolist() == expected + [NONE] * (5 - len(expected))
     assert (found != NONE).any()
+
+
+def test_the_clicked_items_are_ranked_and_as_many_others_as_there_is_room_for(
+    shop: Shop, cache: Path
+) -> None:
+    model = small_model(cache=cache)
+    whole = material(model, shop)
+    few = whole.pairs.items < len(shop.catalog) // 4
+    pairs = Pairs(
+        whole.pairs.texts, *(a[few] for a in (whole.pairs.queries, whole.pairs.items, whole.pairs.weights))
+    )
+    given = replace(whole, pairs=pairs)
+    clicked = set(pairs.items.tolist())
+    others = set(range(len(shop.catalog))) - clicked - given.spared
+
+    def unclicked(candidates: int, seed: int) -> set[int]:
+        config = NegativesConfig(count=4, best=1000, below=1.0, each=1000, candidates=candidates)
+        found = mine(model, given, config, seed)
+        return set(found[found != NONE].tolist()) - clicked
+
+    assert unclicked(1, 0) == set()
+    assert unclicked(1000, 0) <= others
+    drawn = [unclicked(len(clicked) + 6, seed) for seed in range(4)]
+    assert all(len(one) <= 6 < len(others) for one in drawn)
+    assert len(set().union(*drawn)) > 6
+    assert unclicked(len(clicked) + 6, 0) == drawn[0]
 
 
 @given(
@@ -155,6 +174,8 @@ def test_the_start_mines_by_what_its_linear_maps_have_learnt(shop: Shop, cache: 
 
 def test_a_checkpoint_without_its_negatives_is_refused(shop: Shop, cache: Path, tmp_path: Path) -> None:
     losses(shop, cache, tmp_path, count=8)
+    assert has_ended(tmp_path, "pretraining")
     (tmp_path / "checkpoint" / "pretraining" / "negatives.safetensors").unlink()
+    assert not has_ended(tmp_path, "pretraining")
     with pytest.raises(ModelError, match="cannot be continued"):
         losses(shop, cache, tmp_path, count=8)
