@@ -56,7 +56,7 @@ class LoopConfig(Config):
     masks_known: bool = True
     """Whether another item of the batch that the log has for a query is no negative of it."""
     negatives: NegativesConfig = NegativesConfig()
-    """Items besides, which the model itself takes for good and nobody clicked."""
+    """Items besides, which the model itself ranks high for a query of the batch and that nobody clicked for it."""
     learning_rate: float = Field(default=5e-4, gt=0)
     """Peak learning rate of the towers."""
     linear_learning_rate: float | None = Field(default=None, gt=0)
@@ -250,7 +250,7 @@ class Loop:
         config = self.config.negatives
         found = np.full((self.material.pairs.asked, config.each), NONE)
         if self.processes.is_first:
-            found = mine(self.model, self.material, config, self.config.seed)
+            found = mine(self.model, self.material, config)
             counts = (found != NONE).sum(axis=1)
             console.print(
                 f"{self.stage.name}, epoch {epoch + 1}: {counts.mean():.1f} negatives a query; "

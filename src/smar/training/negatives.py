@@ -1,7 +1,8 @@
-"""Hard negatives: items that the model itself ranks high for a query and that nobody clicked for it.
+"""Hard negatives: items that the model itself ranks high for a query and that were clicked for others, but not for it.
 
-Among them are good items that were never shown. So what scores nearly as high as what was clicked is left out
-(positive-aware mining: Moreira et al. 2024, NV-Retriever). Knows pairs and the model; nothing of steps.
+Among them are good items that were never shown for it. So what scores nearly as high as what was clicked is left out
+(positive-aware mining: Moreira et al. 2024, NV-Retriever). Items that nobody clicked for anything are never mined: no
+click could ever speak for them, and new arrivals are such. Knows pairs and the model; nothing of steps.
 """
 
 from __future__ import annotations
@@ -33,29 +34,25 @@ class NegativesConfig(Config):
     count: int = Field(default=0, ge=0)
     """Mined items a batch, each for another of its queries, and negatives of all of them; zero mines none."""
     best: PositiveInt = 300
-    """Items ranked best for a query, of which its negatives are taken."""
+    """Clicked items ranked best for a query, of which its negatives are taken."""
     below: float = Field(default=0.95, gt=0, le=1)
     """A negative scores less than this share of the score of the best item clicked for the query: what scores more may
     be as good, and never have been shown."""
     each: PositiveInt = 50
     """Negatives a query at most: the best of those left."""
-    candidates: PositiveInt = 100_000
-    """Items ranked: the clicked ones and, drawn by chance, others up to this many in all; none whose clicks are kept
-    for the gate."""
 
 
-def mine(model: SMAR, material: Material, config: NegativesConfig, seed: int) -> Negatives:
+def mine(model: SMAR, material: Material, config: NegativesConfig) -> Negatives:
     """Negatives of each query by the model's multimodal vectors.
 
     Args:
         model: left in evaluation mode.
         material: its clicked pairs say which queries are meant, and what was clicked for them.
         config: how many, and of which.
-        seed: decides which items are candidates, where these are not all.
     """
     pairs = material.pairs
     model.eval()
-    rows = _candidates(material, config.candidates, seed)
+    rows = np.unique(pairs.items[: len(pairs)])
     items = torch.from_numpy(model.embed_rows(material.items, rows).multimodal).to(model.device)
     count = pairs.asked
     starts = range(0, count, _QUERIES_AT_ONCE)
@@ -86,15 +83,6 @@ def draw(negatives: Negatives, queries: Places, count: int, rng: np.random.Gener
     chosen = rng.permutation(np.flatnonzero(have))[:count]
     rows: Rows = negatives[asked[chosen], rng.integers(have[chosen])]
     return rows
-
-
-def _candidates(material: Material, most: int, seed: int) -> Rows:
-    pairs = material.pairs
-    clicked = np.unique(pairs.items[: len(pairs)])
-    left_out = np.concatenate([clicked, np.array(sorted(material.spared), np.int64)])
-    others = np.setdiff1d(np.arange(len(material.items)), left_out)
-    drawn = np.random.default_rng(seed).permutation(others)[: max(0, most - len(clicked))]
-    return np.sort(np.concatenate([clicked, drawn]))
 
 
 def _limits(

@@ -30,8 +30,6 @@ class Material:
     pairs: Pairs
     queries: Texts
     items: ItemSource
-    spared: frozenset[int] = frozenset()
-    """Rows of items of which nothing may be learnt: no pair has them, and they are no negatives."""
 
     @classmethod
     def read(
@@ -52,19 +50,20 @@ class Material:
             catalog: their items.
             items: the same, opened.
             own_words: if not zero, every item is paired with some words of its own too.
-            unseen: clicks on items that are spared.
+            unseen: clicks on items of which nothing may be learnt: their words are left out too.
         """
         pairs = Pairs.from_clicks(clicks, catalog)
-        spared = frozenset() if unseen is None else frozenset(map(catalog.row, unseen.table["item_id"]))
         if own_words:
             words = sample_words(catalog, model.config.seed)
-            pairs = pairs.with_own_words(["" if row in spared else text for row, text in enumerate(words)])
+            for item in () if unseen is None else unseen.table["item_id"]:
+                words[catalog.row(item)] = ""
+            pairs = pairs.with_own_words(words)
         queries = model.read_queries(pairs.texts)
         if queries.cut:
             console.print(
                 f"{queries.cut:,} queries of more than {model.config.text.max_query_tokens} tokens are cut there"
             )
-        return cls(pairs, queries, items, spared)
+        return cls(pairs, queries, items)
 
 
 def clicks_to_learn(shop: Shop, config: ClickConfig) -> ClickLog:
