@@ -2,7 +2,7 @@
 
 Among them are good items that were never shown for it. So what scores nearly as high as what was clicked is left out
 (positive-aware mining: Moreira et al. 2024, NV-Retriever). Items that nobody clicked for anything are never mined: no
-click could ever speak for them, and new arrivals are such. Knows pairs and the model; nothing of steps.
+click speaks for them, and new arrivals are such. Knows pairs and the model; nothing of steps.
 """
 
 from __future__ import annotations
