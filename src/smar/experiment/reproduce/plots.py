@@ -130,7 +130,7 @@ def training_curves(metrics: Path, folder: Path) -> Path:
     lines = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
     stages = list(dict.fromkeys(line["stage"] for line in lines))
     with rc_context(_STYLE):
-        figure = Figure(figsize=(7, 3.4), layout="constrained")
+        figure = Figure(figsize=(7.5, 3.4), layout="constrained")
         panels = np.atleast_1d(figure.subplots(1, len(stages)))
     for axes, stage in zip(panels, stages, strict=True):
         of_stage = [line for line in lines if line["stage"] == stage]
@@ -138,9 +138,9 @@ def training_curves(metrics: Path, folder: Path) -> Path:
             points = [(line["step"], line[name]) for line in of_stage if name in line]
             if points:
                 steps, losses = zip(*points, strict=True)
-                axes.plot(steps, losses, label=f"loss, {name}", color=colour, linewidth=1)
-        axes.set(xlabel="step", title=stage)
-        axes.legend(frameon=False, fontsize=8, loc="upper right")
+                axes.plot(steps, losses, label=name, color=colour, linewidth=1)
+        axes.set(xlabel="step", ylabel="loss", title=stage)
+        axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.16))
         beside = axes.twinx()
         points = [(line["step"], line["validation"]) for line in of_stage if "validation" in line]
         beside.plot(*zip(*points, strict=True), marker="o", color="#222222", linewidth=1)
