@@ -107,24 +107,20 @@ def fit_gate(model: SMAR, lesson: GateLesson, penalties: Sequence[float]) -> Gat
         lesson: clicks and gains.
         penalties: what holds all queries at one common value: with n clicks of equal gain, the loss per click grows
             by `penalty / n` times the mean square by which random queries' logits differ from the bias. Of several
-            the one is taken whose gates gain most on items that they were not fitted to; of equals, the largest.
+            the one is taken whose gates have the least cross-entropy on items that they were not fitted to; of
+            equals, the largest. (What they gain there jumps with every click that changes sides, and chose worse.)
     """
     if not len(lesson.gain):
         return _NO_LESSON
     # The gate sees what a query means, and not the part of query terms.
     vectors = model.embed_queries(lesson.texts).vectors[:, : model.gate.in_features]
     queries = torch.from_numpy(vectors)[torch.from_numpy(lesson.query)]
-    found = []
+    losses, worths = [], []
     for penalty in track(sorted(penalties, reverse=True), "fitting the gate"):
-        worths = []
-        for seed in range(_DEALS):
-            logits = torch.empty(len(queries))
-            for inside in _folds(lesson, seed):
-                weight, bias = _logistic(queries[~inside], lesson.gain[~inside], penalty)
-                logits[inside] = queries[inside] @ weight + bias
-            worths.append(GateFit.build(lesson.gain, logits.sigmoid() >= model.gate_threshold, penalty))
-        found.append(worths)
-    best = max(found, key=lambda worths: sum(worth.routed for worth in worths))[0]
+        deals = [_unfitted(lesson, queries, penalty, seed) for seed in range(_DEALS)]
+        losses.append(sum(float(_cross_entropy(logits, lesson.gain)) for logits in deals))
+        worths.append(GateFit.build(lesson.gain, deals[0].sigmoid() >= model.gate_threshold, penalty))
+    best = worths[int(np.argmin(losses))]
     weight, bias = _logistic(queries, lesson.gain, best.penalty)
     with torch.no_grad():
         model.gate.weight.copy_(weight[None])
@@ -176,6 +172,17 @@ def log_ranks(
     return (total / (level * math.log(2))).float()
 
 
+def _unfitted(
+    lesson: GateLesson, queries: Float[Tensor, "click dim"], penalty: float, seed: int
+) -> Float[Tensor, " click"]:
+    """Each click's logit by a gate fitted to the other folds."""
+    logits = torch.empty(len(queries))
+    for inside in _folds(lesson, seed):
+        weight, bias = _logistic(queries[~inside], lesson.gain[~inside], penalty)
+        logits[inside] = queries[inside] @ weight + bias
+    return logits
+
+
 def _folds(lesson: GateLesson, seed: int) -> Iterator[Bool[Tensor, " click"]]:
     """The clicks of each fold; by item, not by click: one item answers many wordings of one wish."""
     items, place = np.unique(lesson.item, return_inverse=True)
@@ -199,17 +206,23 @@ def _logistic(
     if weights.any():
         # As many clicks of equal weight would say as much (Kish's effective sample size).
         effective = float(weights.sum() ** 2 / (weights**2).sum())
-        share, vectors, wanted = weights / weights.sum(), queries.double(), (gain > 0).double()
+        vectors = queries.double()
         optimizer = torch.optim.LBFGS([line], max_iter=200, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             optimizer.zero_grad()
-            logits = vectors @ line[:-1] + line[-1]
-            losses = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-            total = (share * losses).sum() + penalty / effective * line[:-1].square().mean()
+            ridge = penalty / effective * line[:-1].square().mean()
+            total = _cross_entropy(vectors @ line[:-1] + line[-1], gain.double()) + ridge
             total.backward()  # type: ignore[no-untyped-call]
             return total
 
         optimizer.step(loss)  # type: ignore[no-untyped-call]
     fitted = line.detach().float()
     return fitted[:-1], fitted[-1]
+
+
+def _cross_entropy(logits: Float[Tensor, " click"], gain: Float[Tensor, " click"]) -> Float[Tensor, ""]:
+    """Of P(q) against the sign of each click's gain, weighed by the size of the gain: a mean; 0 if all gains are 0."""
+    weights = gain.abs()
+    losses = F.binary_cross_entropy_with_logits(logits, (gain > 0).to(logits.dtype), reduction="none")
+    return (weights * losses).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)

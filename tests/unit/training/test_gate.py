@@ -119,6 +119,14 @@ def test_clicks_that_were_not_fitted_choose_the_penalty(stub: Stub) -> None:
     assert values(stub)["colour"] == pytest.approx(values(stub)["kind"], abs=1e-3)
 
 
+def test_the_penalty_is_chosen_by_what_the_gate_says_and_not_by_its_side_alone(stub: Stub) -> None:
+    # The image pays for both, so that every penalty sends both to it; but for one of them far more surely.
+    clicks = lesson({"colour": [1.0] * 95 + [-1.0] * 5, "kind": [1.0] * 60 + [-1.0] * 40})
+    found = fit_gate(stub, clicks, penalties=[1.0, 1e7])
+    assert (found.penalty, found.share_with_image) == (1.0, 1.0)
+    assert values(stub) == pytest.approx({"colour": 0.95, "kind": 0.6, "name": 0.8}, abs=0.1)
+
+
 def test_all_clicks_may_be_on_one_item(stub: Stub) -> None:
     one = lesson({"colour": [1.0, 2.0], "kind": [-1.0]})
     one.item[:] = 7
