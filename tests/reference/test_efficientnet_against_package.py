@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -61,9 +63,10 @@ def test_folded_normalisation_changes_no_feature(published: nn.Module) -> None:
 
 
 def test_folded_normalisation_changes_no_gradient(published: nn.Module) -> None:
-    encoder = EfficientNetEncoder.load(ImageEncoderConfig(trained="all"), pretrained=True)
-    values = ((pixels(1, 224).float() - 127) / 128).permute(0, 3, 1, 2)
-    published.zero_grad()
+    # In double precision: in single, how a processor adds up decides what is left of the smallest gradients.
+    published = deepcopy(published).double()
+    encoder = EfficientNetEncoder.load(ImageEncoderConfig(trained="all"), pretrained=True).double()
+    values = ((pixels(1, 224).double() - 127) / 128).permute(0, 3, 1, 2)
     features(published, values)[1].mean().backward()
     encoder.train()
     encoder.features(values)[1].mean().backward()
@@ -72,7 +75,7 @@ def test_folded_normalisation_changes_no_gradient(published: nn.Module) -> None:
         gradient = expected[name].grad
         assert gradient is not None
         scale = gradient.abs().max().item()
-        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-2, atol=1e-3 * scale + 1e-9)
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-6, atol=1e-9 * scale)
 
 
 def test_states_are_the_statistics_of_the_packages_features(published: nn.Module) -> None:
