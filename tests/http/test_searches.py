@@ -14,6 +14,7 @@ from model_fakes import small_model
 from service_place import Place, ids
 from smar.errors import ConfigError
 from smar.retrieval.engine import SearchEngine
+from smar.retrieval.hybrid import fuse
 from smar.retrieval.lexical import BM25
 from smar.retrieval.publishing import write_generation
 from smar.serving.app import create_app
@@ -147,7 +148,18 @@ def test_words_and_both(client: TestClient, place: Place) -> None:
     hybrid = search(client, q="cable 3", k=5, mode="hybrid")
     assert hybrid["vectors"] is not None
     assert {"embed", "words", "fuse"} <= hybrid["served"]["milliseconds"].keys()
-    assert hybrid["hits"][0]["score"] <= 2 / 61
+    lists = [
+        [
+            (hit["item"]["item_id"], hit["score"])
+            for hit in search(client, q="cable 3", k=200, mode=mode)["hits"]
+        ]
+        for mode in ("semantic", "lexical")
+    ]
+    by_both = fuse(*lists, BM25.build(place.shop.catalog).weight("cable 3"))[:5]
+    assert ids(hybrid) == [item for item, _ in by_both]
+    assert [hit["score"] for hit in hybrid["hits"]] == pytest.approx(
+        [score for _, score in by_both], abs=1e-5
+    )
     assert "a hybrid search goes 256 hits deep" in refused(
         client, 400, q="x", mode="hybrid", offset=200, k=100
     )

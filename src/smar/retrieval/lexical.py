@@ -117,6 +117,10 @@ class BM25:
         having = int(starts[numbers[0] + 1] - starts[numbers[0]]) if numbers else 0
         return math.log(1 + (len(self) - having + 0.5) / (having + 0.5))
 
+    def weight(self, query: str) -> float:
+        """What the words of a query weigh together, each once: about what an item scores that has them all."""
+        return sum(self.rarity(word) for word in sorted(set(_tokens(query, self.config))))
+
     def rank_rows(
         self, query: str, k: int, allowed: npt.NDArray[np.bool_] | None = None
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:

@@ -57,7 +57,7 @@ class Why(Wire):
 
 
 class HitOut(Wire):
-    """A hit; `score` is the inner product of query and item, BM25's score, or the sum of reciprocal ranks, by mode."""
+    """A hit; `score` is the inner product of query and item, BM25's score, or a sum made of both, by mode."""
 
     rank: int = Field(ge=1)
     score: float

@@ -10,7 +10,7 @@ from smar.retrieval.engine import ImageMode
 from smar.serving.wire import Number, Value, Wire
 
 SearchMode = Literal["semantic", "lexical", "hybrid"]
-"""`semantic` searches vectors, `lexical` words (BM25), `hybrid` fuses both by reciprocal ranks."""
+"""`semantic` searches vectors, `lexical` words (BM25), `hybrid` sums what both say."""
 LONGEST_QUERY = 500
 MOST_HITS = 200
 DEEPEST = 1000

@@ -215,11 +215,12 @@ class Searcher:
         except Unavailable:
             watch.left_out.append("semantic: the index cannot be reached")
             semantic = Ranked(np.empty(0, np.int64), np.empty(0, np.float32), None, None, coverage=0.0)
-        lists = [semantic.rows.tolist()]
+        lexical = None
         if watch.has_time("lexical"):
-            lists.append(self._lexical(understood, DEPTH, wishes, watch).rows.tolist())
+            lexical = self._lexical(understood, DEPTH, wishes, watch)
         with watch.step("fuse"):
-            fused = fuse(lists)[:depth]
+            weight = self.segments.word_weight(understood.q)
+            fused = fuse(_scored(semantic), _scored(lexical), weight)[:depth]
         rows = np.array([row for row, _ in fused], np.int64)
         scores = np.array([score for _, score in fused], np.float32)
         return semantic._replace(rows=rows, scores=scores)
@@ -350,6 +351,10 @@ def _ranked(found: Nearest, watch: Stopwatch, gate: float | None = None) -> Rank
     if found.coverage < 1:
         watch.left_out.append(f"search: {1 - found.coverage:.1%} of the items could not be reached")
     return Ranked(found.rows, found.scores, found.vectors, gate, coverage=found.coverage)
+
+
+def _scored(found: Ranked | None) -> list[tuple[int, float]]:
+    return [] if found is None else list(zip(found.rows.tolist(), found.scores.tolist(), strict=True))
 
 
 def _plain(filters: Mapping[str, object]) -> Filters:

@@ -172,6 +172,12 @@ class Segments:
         """BM25 of every row, all with the rarities of the generation's words."""
         return np.concatenate([part.words.scores(text) for part in self.parts])
 
+    def word_weight(self, text: str) -> float:
+        """What the words of a text weigh together, by the rarities of the generation's words."""
+        words = self.parts[0].words
+        assert isinstance(words, BM25)
+        return words.weight(text)
+
     def best(self, found: Sequence[tuple[Rows, Vectors]], k: int) -> tuple[Rows, Vectors]:
         """The `k` best of several lists of rows and scores, equal scores by item id."""
         rows = np.concatenate([rows for rows, _ in found])

@@ -103,6 +103,12 @@ def test_scores_follow_the_formula() -> None:
     assert plain.scores("lamp")[3] == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_query_weighs_what_its_words_do(lexical: BM25) -> None:
+    assert lexical.weight("navy lamps, a navy lamp") == lexical.rarity("navi") + lexical.rarity("lamp")
+    assert lexical.weight("unheard") > lexical.weight("lamp") > 0
+    assert lexical.weight("the ...") == 0
+
+
 def test_scores_are_those_of_bm25s_itself(lexical: BM25) -> None:
     texts = ["striped navy jumper", "navy boots", "garden lamp", "desk lamp", "oak desk", "oak desk"]
     plain = BM25.build(catalog(), BM25Config(fields=("title",), stemmer="none", remove_stopwords=False))
