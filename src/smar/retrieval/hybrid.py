@@ -29,7 +29,7 @@ class WordRanker(Ranker, Protocol):
     """Ranks items by the words that they share with a query."""
 
     def weight(self, query: str) -> float:
-        """About what an item scores that has each word of the query once."""
+        """What the words of a query weigh together: the most that an item can score."""
         ...
 
 

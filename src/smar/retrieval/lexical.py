@@ -118,8 +118,8 @@ class BM25:
         return math.log(1 + (len(self) - having + 0.5) / (having + 0.5))
 
     def weight(self, query: str) -> float:
-        """What the words of a query weigh together, each once: about what an item scores that has them all."""
-        return sum(self.rarity(word) for word in sorted(set(_tokens(query, self.config))))
+        """The sum of the rarities of a query's words, repeated ones as often: no item scores more."""
+        return sum(self.rarity(word) for word in sorted(_tokens(query, self.config)))
 
     def rank_rows(
         self, query: str, k: int, allowed: npt.NDArray[np.bool_] | None = None

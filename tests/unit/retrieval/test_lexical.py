@@ -104,7 +104,9 @@ def test_scores_follow_the_formula() -> None:
 
 
 def test_a_query_weighs_what_its_words_do(lexical: BM25) -> None:
-    assert lexical.weight("navy lamps, a navy lamp") == lexical.rarity("navi") + lexical.rarity("lamp")
+    for query in ("navy lamps", "lamp, a navy lamp", "oak desk unheard", "boots boots boots"):
+        assert 0 < lexical.scores(query).max() < lexical.weight(query)
+    assert lexical.weight("a navy lamp") == pytest.approx(lexical.rarity("navi") + lexical.rarity("lamp"))
     assert lexical.weight("unheard") > lexical.weight("lamp") > 0
     assert lexical.weight("the ...") == 0
 
