@@ -79,14 +79,10 @@ class _SameWords:
     """Asks for the words that a search engine reads out of a query."""
 
     engine: SearchEngine
-    words: BM25
+    retriever: Ranker
 
     def rank(self, queries: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
-        return self.words.rank(self.engine.read(queries), k)
-
-    def weight(self, query: str) -> float:
-        (read,) = self.engine.read([query])
-        return self.words.weight(read)
+        return self.retriever.rank(self.engine.read(queries), k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,4 +208,4 @@ def _retriever(one: Contender, engines: dict[str, SearchEngine], words: Callable
         return words()
     engine = engines[one.source]
     engine = engine if one.image is None else engine.with_image_mode(one.image)
-    return Hybrid(engine, _SameWords(engine, words())) if one.with_words else engine
+    return _SameWords(engine, Hybrid(engine.as_typed(), words())) if one.with_words else engine

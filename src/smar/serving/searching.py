@@ -215,12 +215,11 @@ class Searcher:
         except Unavailable:
             watch.left_out.append("semantic: the index cannot be reached")
             semantic = Ranked(np.empty(0, np.int64), np.empty(0, np.float32), None, None, coverage=0.0)
-        lexical = None
+        by_words = []
         if watch.has_time("lexical"):
-            lexical = self._lexical(understood, DEPTH, wishes, watch)
+            by_words = _scored(self._lexical(understood, DEPTH, wishes, watch))
         with watch.step("fuse"):
-            weight = self.segments.word_weight(understood.q)
-            fused = fuse(_scored(semantic), _scored(lexical), weight)[:depth]
+            fused = fuse(_scored(semantic), by_words, self.segments.word_weight(understood.q))[:depth]
         rows = np.array([row for row, _ in fused], np.int64)
         scores = np.array([score for _, score in fused], np.float32)
         return semantic._replace(rows=rows, scores=scores)
@@ -353,8 +352,8 @@ def _ranked(found: Nearest, watch: Stopwatch, gate: float | None = None) -> Rank
     return Ranked(found.rows, found.scores, found.vectors, gate, coverage=found.coverage)
 
 
-def _scored(found: Ranked | None) -> list[tuple[int, float]]:
-    return [] if found is None else list(zip(found.rows.tolist(), found.scores.tolist(), strict=True))
+def _scored(found: Ranked) -> list[tuple[int, float]]:
+    return list(zip(found.rows.tolist(), found.scores.tolist(), strict=True))
 
 
 def _plain(filters: Mapping[str, object]) -> Filters:

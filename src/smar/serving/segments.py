@@ -164,9 +164,7 @@ class Segments:
 
     def words_of(self, text: str) -> list[str]:
         """The words of a text that are searched for; stopwords and single letters are none."""
-        words = self.parts[0].words
-        assert isinstance(words, BM25)
-        return [word for word in text.split() if words.tokens(word)]
+        return [word for word in text.split() if self._words.tokens(word)]
 
     def word_scores(self, text: str) -> Vectors:
         """BM25 of every row, all with the rarities of the generation's words."""
@@ -174,9 +172,7 @@ class Segments:
 
     def word_weight(self, text: str) -> float:
         """What the words of a text weigh together, by the rarities of the generation's words."""
-        words = self.parts[0].words
-        assert isinstance(words, BM25)
-        return words.weight(text)
+        return self._words.weight(text)
 
     def best(self, found: Sequence[tuple[Rows, Vectors]], k: int) -> tuple[Rows, Vectors]:
         """The `k` best of several lists of rows and scores, equal scores by item id."""
@@ -217,6 +213,12 @@ class Segments:
         return part.engine.indexes.has_image(place)
 
     @property
+    def _words(self) -> BM25:
+        words = self.parts[0].words
+        assert isinstance(words, BM25)
+        return words
+
+    @property
     def _added_ids(self) -> list[str]:
         return self.parts[1].engine.catalog.item_ids if len(self.parts) > 1 else []
 
@@ -244,7 +246,6 @@ class Segments:
         )
         fingerprint = self.engine.indexes.model_fingerprint
         joined = ItemVectors(catalog.item_ids, text, multimodal, has_image, fingerprint, catalog.fingerprint)
-        base = self.parts[0]
         engine = SearchEngine(self.engine.model, ItemIndexes.build(joined, IndexConfig()), catalog)
-        assert isinstance(base.words, BM25)
-        return Segment(engine, base.words.others(catalog), np.zeros(len(catalog), np.bool_), len(base))
+        hidden = np.zeros(len(catalog), np.bool_)
+        return Segment(engine, self._words.others(catalog), hidden, len(self.parts[0]))
