@@ -54,8 +54,11 @@ demo: setup ## make up a shop, train three models, index, judge and search it: 5
 		$(SMAR) serve runs/demo --beside runs/demo-text --open; \
 	fi
 
+# One thread each: most tests are small, and many wait for processes of their own. Files keep their order, so that the
+# short ones of tests/unit come last and the workers end together.
+WORKERS ?= 2
 test: lint types floors ## everything that CI checks: lint, types, floors and all tests
-	$(BIN)/python -m pytest -m "not cluster" --session-timeout=2700
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not cluster" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --session-timeout=2700
 	$(MAKE) cluster
 
 cluster: setup $(STORE) ## the tests with clusters of several processes, which are started for them where that can be done

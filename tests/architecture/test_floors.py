@@ -57,3 +57,8 @@ def test_the_command_line_starts_without_loading_torch() -> None:
         f"import sys, smar, smar.cli; print([name for name in {heavy} if name in sys.modules])"
     )
     assert found.stdout.strip() == "[]", found.stdout + found.stderr
+
+
+def test_judging_loads_transformers_only_to_read_a_network() -> None:
+    found = run_python("import sys, smar.experiment.judging; print('transformers' in sys.modules)")
+    assert found.stdout.strip() == "False", found.stdout + found.stderr

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -16,17 +16,16 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, PositiveInt
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, PretrainedConfig, PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from smar.config import Config
 from smar.errors import ModelError
 from smar.files import digest
 from smar.model.encoders.layers import train_last_layers
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 _TOKENIZER = "tokenizer.json"
-
-
 _TOKENIZING = threading.Lock()
 
 
@@ -81,7 +80,7 @@ class TextEncoder(nn.Module):
         source = architecture or _source(config.name)
         try:
             if source is None:
-                network: PreTrainedModel = AutoModel.from_config(_small_network())  # type: ignore[no-untyped-call]
+                network = _small_network()
                 tokenizer = Tokenizer.from_file(str(_packaged_minilm() / _TOKENIZER))
             else:
                 network = _read_network(source, pretrained=pretrained)
@@ -164,18 +163,27 @@ def _packaged_minilm() -> Path:
     return Path(get_model_path())
 
 
-def _small_network() -> PretrainedConfig:
-    return BertConfig(
-        vocab_size=30_522,
-        hidden_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=128,
-        max_position_embeddings=128,
+# `transformers` takes longer to import than everything else together, and most commands build no network: a search
+# has its query tower compiled.
+def _small_network() -> PreTrainedModel:
+    from transformers import BertConfig, BertModel
+
+    return BertModel(
+        BertConfig(
+            vocab_size=30_522,
+            hidden_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=128,
+            max_position_embeddings=128,
+        )
     )
 
 
 def _read_network(source: Path | str, *, pretrained: bool) -> PreTrainedModel:
+    from transformers import AutoConfig, AutoModel
+    from transformers.utils import logging as transformers_logging
+
     network: PreTrainedModel
     if not pretrained:
         network = AutoModel.from_config(AutoConfig.from_pretrained(source))  # type: ignore[no-untyped-call]
@@ -198,4 +206,6 @@ def _read_tokenizer(source: Path | str) -> Tokenizer:
     file = Path(source) / _TOKENIZER
     if file.is_file():
         return Tokenizer.from_file(str(file))
+    from transformers import AutoTokenizer
+
     return AutoTokenizer.from_pretrained(source).backend_tokenizer
