@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import cycle, repeat
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-from retrieval_fakes import little_catalog, random_units
+from retrieval_fakes import WordModel, little_catalog, random_units
 from smar.data.catalog import Catalog
 from smar.errors import ConfigError, DataError, QueryError
+from smar.retrieval.engines.milvus import checks
 from smar.retrieval.engines.milvus.address import MilvusAddress
 from smar.retrieval.engines.milvus.collection import DEEPEST, Collection
 from smar.retrieval.engines.milvus.filling import Filling
 from smar.retrieval.engines.milvus.schema import cells, fields_of, passing
 from smar.retrieval.filters import FilterValue
+from smar.retrieval.index import IndexConfig, Reached
+from smar.retrieval.indexes import ItemIndexes
 from smar.retrieval.selection import Selection
+from smar.retrieval.vectors import ItemVectors
 
 
 def test_an_address_says_where_and_how() -> None:
@@ -139,3 +147,40 @@ def test_one_process_at_a_time_fills_a_collection(tmp_path: Path, monkeypatch: p
         pass
     with Filling(address, tmp_path, "run"):
         pass
+
+
+class MovingCluster:
+    """Answers as a cluster does that moves a part of a collection to another node: half of it is missing meanwhile."""
+
+    def __init__(self, vectors: ItemVectors, is_moving: Iterator[bool]) -> None:
+        self._is_moving = is_moving
+        self._indexes = ItemIndexes.build(vectors, IndexConfig())
+        self._rows = len(vectors) + 64
+        self.address = MilvusAddress.parse("milvus://localhost")
+        self.facts = SimpleNamespace(witnesses={"text": 64, "multimodal": 64})
+        self.collection = self
+
+    def count(self, partition: str) -> int:
+        return self._rows // 2 if next(self._is_moving) else self._rows
+
+    def nearest(self, *asked: Any) -> Reached:
+        scores, rows, _ = self._indexes.nearest(*asked)
+        if not next(self._is_moving):
+            return Reached(scores, rows)
+        return Reached(scores, np.where(np.arange(rows.shape[1]) % 2, rows, -1), 0.5)
+
+
+def test_what_a_cluster_is_moving_is_looked_for_again_until_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checks, "_SECONDS_BETWEEN", 0.0)
+    vectors = ItemVectors.build(WordModel(dim=8), little_catalog())
+    parts = dict.fromkeys(("text", "multimodal"), np.arange(len(vectors)))
+
+    def look(cluster: MovingCluster) -> None:
+        checks.check(cluster, vectors, parts, None)  # type: ignore[arg-type]
+
+    look(MovingCluster(vectors, cycle([True, False])))
+    monkeypatch.setattr(checks, "_SECONDS", 0.0)
+    with pytest.raises(DataError, match="35 of 70 rows of text arrived; index again"):
+        look(MovingCluster(vectors, repeat(True)))

@@ -1,9 +1,14 @@
-"""Checks a collection before anybody reads it: all rows are there, known items are found, recall is high enough."""
+"""Checks a collection before anybody reads it: all rows are there, known items are found, recall is high enough.
+
+A part that the cluster moves to another node is missing meanwhile, for half a minute at times: so what is missing is
+looked for again, until two minutes are over.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -18,7 +23,7 @@ from smar.retrieval.selection import Selection
 from smar.retrieval.vectors import ItemVectors, Vectors
 
 _CANARIES, _SAMPLE, _RECALL_AT = 16, 64, 50
-_LOOKS, _SECONDS_BETWEEN = 50, 0.2
+_SECONDS, _SECONDS_BETWEEN = 120.0, 0.2
 _ROUNDING = 1e-5
 
 
@@ -36,20 +41,45 @@ def check(
     Raises:
         DataError: rows are missing, an item is not found by its own vector, or recall is below what the address asks.
     """
-    address = indexes.collection.address
-    for partition, rows in parts.items():
-        expected = len(rows) + indexes.facts.witnesses[partition]
-        arrived = _settled(lambda partition=partition: indexes.collection.count(partition), expected)  # type: ignore[misc]
-        if arrived != expected:
-            raise DataError(
-                f"{address}: {arrived:,} of {expected:,} rows of {partition} arrived; index again"
-            )
+    looks = [partial(_check_count, indexes, partition, len(rows)) for partition, rows in parts.items()]
     if len(vectors):
         sides: dict[Side, Vectors] = {"text": vectors.text, "multimodal": vectors.multimodal}
         assert sides.keys() == PARTITIONS.keys()
         for side, own in sides.items():
-            _check_canaries(indexes, side, own)
-            _check_recall(indexes, side, own, own[:_SAMPLE] if queries is None else queries)
+            asked = own[:_SAMPLE] if queries is None else queries
+            looks += [
+                partial(_check_canaries, indexes, side, own),
+                partial(_check_recall, indexes, side, own, asked),
+            ]
+    with console.status("Milvus is asked for what it got"):
+        until = time.monotonic() + _SECONDS
+        for look in looks:
+            _until_there(look, until)
+
+
+class _MissingError(DataError):
+    """Something is not there, or not yet."""
+
+
+def _until_there(look: Callable[[], None], until: float) -> None:
+    while True:
+        try:
+            look()
+        except _MissingError:
+            if time.monotonic() > until:
+                raise
+        else:
+            return
+        time.sleep(_SECONDS_BETWEEN)
+
+
+def _check_count(indexes: MilvusIndexes, partition: str, rows: int) -> None:
+    expected = rows + indexes.facts.witnesses[partition]
+    arrived = indexes.collection.count(partition)
+    if arrived != expected:
+        raise _MissingError(
+            f"{indexes.collection.address}: {arrived:,} of {expected:,} rows of {partition} arrived; index again"
+        )
 
 
 def _check_canaries(indexes: MilvusIndexes, side: Side, own: Vectors) -> None:
@@ -60,7 +90,7 @@ def _check_canaries(indexes: MilvusIndexes, side: Side, own: Vectors) -> None:
         for row, best in zip(known, found.rows[:, 0], strict=True)
     )
     if wrong or found.coverage < 1:
-        raise DataError(
+        raise (_MissingError if found.coverage < 1 else DataError)(
             f"{indexes.collection.address}: {wrong} of {len(known)} items are not found by their own {side} vectors, "
             f"and {found.coverage:.1%} of them all can be searched; index again"
         )
@@ -72,7 +102,7 @@ def _check_recall(indexes: MilvusIndexes, side: Side, own: Vectors, asked: Vecto
     near = indexes.nearest(side, asked, np.ones(len(asked), np.float32), k, _everything(own))
     recall = float(((near.rows >= 0) & (near.scores >= exact.scores[:, -1:] - _ROUNDING)).mean())
     if recall < address.least_recall:
-        raise DataError(
+        raise (_MissingError if near.coverage < 1 else DataError)(
             f"{address}: recall of {side} vectors at {k} is {recall:.3f} of an exact search, below "
             f"{address.least_recall}; raise index.ef_search or index.probes, and index again"
         )
@@ -81,14 +111,3 @@ def _check_recall(indexes: MilvusIndexes, side: Side, own: Vectors, asked: Vecto
 
 def _everything(own: Vectors) -> Selection:
     return Selection(np.ones(len(own), np.bool_))
-
-
-def _settled(count: Callable[[], int], expected: int) -> int:
-    """The count when it is as expected, or after ten seconds."""
-    found = count()
-    for _ in range(_LOOKS):
-        if found == expected:
-            break
-        time.sleep(_SECONDS_BETWEEN)
-        found = count()
-    return found
