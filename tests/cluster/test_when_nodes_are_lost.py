@@ -1,4 +1,7 @@
-"""A query node is killed, and started again, while eight clients search: what they are told is true."""
+"""A query node is killed, and started again, while eight clients search: what they are told is true.
+
+The last of these files: for minutes afterwards the cluster moves its parts about, of which others would miss some.
+"""
 
 from __future__ import annotations
 
