@@ -49,7 +49,10 @@ class ProgressBar:
 
 @contextmanager
 def progress_bar(title: str, total: int | None, done: int = 0) -> Iterator[ProgressBar]:
-    """Show a bar named `title` while the block runs, unless `one_bar` tells of it; `done` of `total` steps are over."""
+    """Show a bar named `title` while the block runs; `done` of `total` steps are over.
+
+    Nothing is shown of no steps, or where `one_bar` tells of it.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -60,7 +63,7 @@ def progress_bar(title: str, total: int | None, done: int = 0) -> Iterator[Progr
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    is_hidden = _is_told.get() or isinstance(console.file, _Lines)
+    is_hidden = total == 0 or _is_told.get() or isinstance(console.file, _Lines)
     with Progress(*columns, console=console, disable=is_hidden) as progress:
         yield ProgressBar(progress, progress.add_task(title, total=total, completed=done, note=""))
 

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from smar.progress import console, one_bar, track
+from smar.progress import console, one_bar, progress_bar, track
 
 
 @pytest.fixture
@@ -32,3 +32,10 @@ def test_bars_are_shown_again_after_a_failure(shown: io.StringIO) -> None:
         raise ValueError("half way")
     assert list(track(range(3), "a part")) == [0, 1, 2]
     assert "a part" in shown.getvalue()
+
+
+def test_a_bar_of_no_steps_is_not_shown(shown: io.StringIO) -> None:
+    with progress_bar("nothing", 0):
+        pass
+    assert list(track([], "as little", 0)) == []
+    assert not shown.getvalue()

@@ -42,7 +42,7 @@ class ModelConfig(Config):
     heads: PositiveInt = 6
     """Attention heads of the towers' own layers; the encoder's width must be a multiple of it."""
     query_layers: int = Field(default=0, ge=0)
-    """Transformer layers of the query tower on top of its encoder; give a frozen encoder at least one."""
+    """Transformer layers of the query tower on top of its encoder; without, a frozen one learns linear maps alone."""
     text_layers: int = Field(default=0, ge=0)
     """Transformer layers of the item text tower on top of its encoder."""
     image_layers: int = Field(default=1, ge=0)
