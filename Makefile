@@ -25,7 +25,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@sh tools/system_libraries.sh $(BIN)/python
 	@touch $(INSTALLED)
 
-demo: setup ## make up a shop, train three models, index, judge and search it: 5 minutes on two idle cores with bfloat16 instructions, 20 without
+demo: setup ## make up a shop, train three models, index, judge and search it: 7 to 8 minutes on two idle cores
 	rm -rf shops/demo runs/demo runs/demo-text runs/demo-image
 	$(SMAR) make-shop shops/demo --items 2000
 	$(SMAR) check shops/demo
